@@ -1,0 +1,93 @@
+import { availableParallelism } from 'node:os';
+import { z } from 'zod';
+
+/** A setting: how it is checked, and what it means in one line. Its name elsewhere follows from its name here. */
+interface Setting {
+  readonly type: z.ZodType;
+  readonly meaning: string;
+  /** The environment variable, where it is not HSM_KMS_ and the name in capitals. */
+  readonly environment?: string;
+}
+
+const wholeNumber = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
+const truth = z.union([z.boolean(), z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1')]);
+
+/** Every setting of the service. Sources, strongest first: flags, environment, the YAML file, the default here. */
+export const settingTable = {
+  dataDir: {
+    type: z.string().min(1).default('./data'),
+    meaning: 'Directory of the database, the SoftHSM2 token, its PINs and the first credentials',
+  },
+  host: { type: z.string().min(1).default('127.0.0.1'), meaning: 'Address to listen on' },
+  port: { type: wholeNumber(0, 65535).default(8080), meaning: 'Port to listen on; 0 takes a free one' },
+  region: {
+    type: z
+      .string()
+      .regex(/^([a-z]+-){2,3}\d+$/, 'is not the name of an AWS Region, as in us-east-1')
+      .default('us-east-1'),
+    meaning: 'AWS Region that ARNs and signatures name',
+  },
+  accountId: {
+    type: z.coerce
+      .string()
+      .regex(/^\d{12}$/, 'is not an AWS account id: 12 digits')
+      .default('000000000000'),
+    meaning: 'AWS account that owns all keys; in YAML in quotes',
+  },
+  workers: {
+    type: wholeNumber(1, 256).default(availableParallelism()),
+    meaning: 'Worker processes; as many as cores by default',
+  },
+  pkcs11Module: {
+    type: z.string().min(1).optional(),
+    meaning: 'PKCS#11 module (shared library); SoftHSM2, where the system has it, by default',
+  },
+  tokenLabel: { type: z.string().min(1).max(32).default('hsm-kms'), meaning: 'Label of the token that holds the keys' },
+  tokenPinFile: {
+    type: z.string().min(1).optional(),
+    meaning: "File with the token's user PIN; the data directory's own by default",
+  },
+  tokenSessions: {
+    type: wholeNumber(1, 512).default(8),
+    meaning: 'PKCS#11 sessions per worker for operations that take long (RSA, key generation)',
+  },
+  tokenWaitMilliseconds: {
+    type: wholeNumber(1, 600_000).default(10_000),
+    meaning: 'How long a request waits for such a session before it is throttled, in milliseconds',
+  },
+  splitOaep: {
+    type: truth.default(true),
+    meaning: 'Allow RSAES_OAEP where the token has raw RSA only: the padding is then encoded and decoded outside it',
+  },
+  maxBodyBytes: {
+    type: wholeNumber(1024, 16 * 1024 * 1024).default(1024 * 1024),
+    meaning: 'Largest request body, in bytes',
+  },
+  drainMilliseconds: {
+    type: wholeNumber(0, 600_000).default(10_000),
+    meaning: 'How long a stop waits for requests that are under way, in milliseconds',
+  },
+  insecureNoAuth: {
+    type: truth.default(false),
+    meaning: 'Answer unsigned requests as the first administrator; only on a loopback address, only for laboratories',
+  },
+  logLevel: {
+    type: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+    meaning: 'Least level of what the service logs',
+  },
+} as const satisfies Record<string, Setting>;
+
+export type SettingName = keyof typeof settingTable;
+export type Settings = { readonly [N in SettingName]: z.output<(typeof settingTable)[N]['type']> };
+
+export const settingNames = Object.keys(settingTable) as SettingName[];
+
+/** HSM_KMS_DATA_DIR for dataDir. */
+export function environmentName(name: SettingName): string {
+  return `HSM_KMS_${name.replace(/[A-Z]/g, (capital) => `_${capital}`).toUpperCase()}`;
+}
+
+/** --data-dir for dataDir. */
+export function flagName(name: SettingName): string {
+  return `--${name.replace(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`)}`;
+}

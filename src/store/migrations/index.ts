@@ -1,0 +1,7 @@
+import type { Migration } from 'kysely';
+import { firstSchema } from './0001-first-schema.js';
+
+/** In the order of their names; a migration that has landed is never changed. */
+export const migrations: Record<string, Migration> = {
+  '0001-first-schema': firstSchema,
+};

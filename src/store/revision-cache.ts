@@ -1,0 +1,38 @@
+import type { Store } from './store.js';
+
+/** Values by name, all forgotten when anything in the store has changed, by whichever process. */
+export class RevisionCache<V> {
+  private readonly values = new Map<string, V>();
+  private revision = Number.NaN;
+
+  /** @param limit how many values are kept at the most */
+  constructor(
+    private readonly store: Store,
+    private readonly limit: number,
+  ) {}
+
+  /** The value, loaded when it is not cached. A value of undefined is not kept. */
+  get(name: string, load: (name: string) => Promise<V | undefined>): V | Promise<V | undefined> {
+    const revision = this.store.revision();
+    if (revision !== this.revision) {
+      this.values.clear();
+      this.revision = revision;
+    }
+    const value = this.values.get(name);
+    return value === undefined ? this.load(name, revision, load) : value;
+  }
+
+  private async load(
+    name: string,
+    revision: number,
+    load: (name: string) => Promise<V | undefined>,
+  ): Promise<V | undefined> {
+    const value = await load(name);
+    // a change while loading leaves it open which state was read: give it to this caller, do not keep it
+    if (value !== undefined && this.store.revision() === revision && this.revision === revision) {
+      if (this.values.size >= this.limit) this.values.clear();
+      this.values.set(name, value);
+    }
+    return value;
+  }
+}

@@ -1,0 +1,43 @@
+import Sqlite from 'better-sqlite3';
+import { CompiledQuery, type DatabaseConnection, type Dialect, type Driver, SqliteDialect, SqliteDriver } from 'kysely';
+
+/** Transactions take the write lock at their start: one that reads first and writes later could not wait for it. */
+class ImmediateTransactions extends SqliteDriver {
+  override async beginTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('begin immediate'));
+  }
+}
+
+class ImmediateSqliteDialect extends SqliteDialect implements Dialect {
+  constructor(private readonly database: Sqlite.Database) {
+    super({ database });
+  }
+
+  override createDriver(): Driver {
+    return new ImmediateTransactions({ database: this.database });
+  }
+}
+
+/** How long a writer waits for another process's transaction, in milliseconds. */
+const busyMilliseconds = 10_000;
+
+/**
+ * Opens a SQLite database file as this service needs it: write-ahead log, every commit on disk before it is answered,
+ * foreign keys enforced.
+ *
+ * @throws Error that names the file
+ */
+export function openSqlite(file: string): { dialect: Dialect; dataVersion: () => number } {
+  let database: Sqlite.Database;
+  try {
+    database = new Sqlite(file);
+    database.pragma(`busy_timeout = ${busyMilliseconds}`);
+    database.pragma('journal_mode = WAL');
+    database.pragma('synchronous = FULL');
+    database.pragma('foreign_keys = ON');
+  } catch (error) {
+    throw new Error(`The database ${file} cannot be opened: ${(error as Error).message}`, { cause: error });
+  }
+  const dataVersion = database.prepare('PRAGMA data_version').pluck();
+  return { dialect: new ImmediateSqliteDialect(database), dataVersion: () => dataVersion.get() as number };
+}

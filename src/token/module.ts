@@ -1,0 +1,79 @@
+import { accessSync, constants } from 'node:fs';
+import pkcs11 from 'pkcs11js';
+import { tokenError } from './return-values.js';
+
+/** CKF_OS_LOCKING_OK: without it the calls that pkcs11js makes in other threads corrupt memory. */
+const CKF_OS_LOCKING_OK = 2;
+
+/** How a token is chosen among those that a module shows. */
+export interface TokenSelector {
+  readonly label: string;
+}
+
+/** CK_TOKEN_INFO, without its padding. */
+export interface TokenIdentity {
+  readonly label: string;
+  readonly manufacturer: string;
+  readonly model: string;
+  readonly serialNumber: string;
+  readonly firmwareVersion: string;
+}
+
+let loaded: { path: string; cryptoki: pkcs11.PKCS11 } | undefined;
+
+/**
+ * Loads a PKCS#11 module and initialises it, once per process and in the main thread.
+ *
+ * @param path of the shared library
+ * @throws Error that names the path and what to do, when the library is missing or refuses
+ */
+export function loadModule(path: string): pkcs11.PKCS11 {
+  if (loaded?.path === path) return loaded.cryptoki;
+  if (loaded) throw new Error(`this process has loaded ${loaded.path} already`);
+  try {
+    accessSync(path, constants.R_OK);
+  } catch (error) {
+    throw new Error(`The PKCS#11 module ${path} cannot be read. Set HSM_KMS_PKCS11_MODULE to your token's library.`, {
+      cause: error,
+    });
+  }
+  const cryptoki = new pkcs11.PKCS11();
+  try {
+    cryptoki.load(path);
+    cryptoki.C_Initialize({ flags: CKF_OS_LOCKING_OK });
+  } catch (error) {
+    throw new Error(`The PKCS#11 module ${path} does not start: ${tokenError(error).message}`, { cause: error });
+  }
+  loaded = { path, cryptoki };
+  return cryptoki;
+}
+
+/** C_GetTokenInfo. @throws TokenError */
+export function tokenIdentity(cryptoki: pkcs11.PKCS11, slot: pkcs11.Handle): TokenIdentity {
+  const info = cryptoki.C_GetTokenInfo(slot);
+  return {
+    label: info.label.trimEnd(),
+    manufacturer: info.manufacturerID.trimEnd(),
+    model: info.model.trimEnd(),
+    serialNumber: info.serialNumber.trimEnd(),
+    firmwareVersion: `${info.firmwareVersion.major}.${info.firmwareVersion.minor}`,
+  };
+}
+
+/**
+ * The slot of the one token that the selector names.
+ *
+ * @throws Error when none or several tokens have the label
+ */
+export function findSlot(cryptoki: pkcs11.PKCS11, selector: TokenSelector): pkcs11.Handle {
+  const slots = cryptoki.C_GetSlotList(true);
+  const matching = slots.filter((slot) => tokenIdentity(cryptoki, slot).label === selector.label);
+  const [slot] = matching;
+  if (slot === undefined || matching.length > 1) {
+    const labels = slots.map((each) => JSON.stringify(tokenIdentity(cryptoki, each).label)).join(', ');
+    throw new Error(
+      `${matching.length === 0 ? 'No token' : 'More than one token'} has the label ${JSON.stringify(selector.label)}; the module shows ${labels || 'none'}.`,
+    );
+  }
+  return slot;
+}

@@ -1,0 +1,56 @@
+import type pkcs11 from 'pkcs11js';
+import { type ObjectClass, objectClass, template } from './attributes.js';
+import { ObjectMissingError } from './return-values.js';
+
+/** A key object in the token. */
+export interface KeyObject {
+  /** CKA_ID. */
+  readonly id: Buffer;
+  readonly class: ObjectClass;
+}
+
+/**
+ * Object handles by class and CKA_ID. C_FindObjects is linear in the number of objects (130 ms at 10,000 in SoftHSM2),
+ * so a handle is looked up once per process.
+ */
+export class ObjectHandles {
+  private readonly handles = new Map<string, pkcs11.Handle>();
+
+  constructor(private readonly cryptoki: pkcs11.PKCS11) {}
+
+  /** @throws ObjectMissingError when the token shows no such object, or more than one; TokenError */
+  of(session: pkcs11.Handle, object: KeyObject): pkcs11.Handle {
+    const name = nameOf(object);
+    const known = this.handles.get(name);
+    if (known) return known;
+    const [handle, ...others] = this.find(session, object);
+    if (handle === undefined) throw new ObjectMissingError(`the token shows no ${object.class} key ${nameOf(object)}`);
+    if (others.length > 0) throw new ObjectMissingError(`the token shows several ${object.class} keys ${name}`);
+    this.handles.set(name, handle);
+    return handle;
+  }
+
+  /** All token objects of that class and CKA_ID. */
+  find(session: pkcs11.Handle, object: KeyObject): pkcs11.Handle[] {
+    const { cryptoki } = this;
+    cryptoki.C_FindObjectsInit(
+      session,
+      template({ CKA_CLASS: objectClass[object.class], CKA_TOKEN: true, CKA_ID: object.id }),
+    );
+    const found = cryptoki.C_FindObjects(session, 2);
+    cryptoki.C_FindObjectsFinal(session);
+    return found;
+  }
+
+  remember(object: KeyObject, handle: pkcs11.Handle): void {
+    this.handles.set(nameOf(object), handle);
+  }
+
+  forget(object: KeyObject): void {
+    this.handles.delete(nameOf(object));
+  }
+}
+
+function nameOf(object: KeyObject): string {
+  return `${object.class}/${object.id.toString('hex')}`;
+}

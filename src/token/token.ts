@@ -1,0 +1,349 @@
+import type pkcs11 from 'pkcs11js';
+import { type AttributeName, type Attributes, type AttributeValue, readAttributes, template } from './attributes.js';
+import {
+  disclosedKeyPairTemplates,
+  type KeyGeneration,
+  type KeyPairGeneration,
+  type KeyPermissions,
+  type ObjectNames,
+  privateKeyTemplate,
+  publicKeyTemplate,
+  secretKeyTemplate,
+  sharedSecretTemplate,
+} from './key-templates.js';
+import { ecdh1, type Mechanism } from './mechanisms.js';
+import { findSlot, loadModule, type TokenIdentity, type TokenSelector, tokenIdentity } from './module.js';
+import { type KeyObject, ObjectHandles } from './object-handles.js';
+import { TokenError, tokenError } from './return-values.js';
+import { SessionPool, type SessionPoolLimits } from './session-pool.js';
+
+const CKU_USER = 1;
+
+export interface TokenSettings extends TokenSelector {
+  /** Path of the PKCS#11 module. */
+  readonly module: string;
+  readonly pin: string;
+  readonly limits: SessionPoolLimits;
+}
+
+/** One use of a key. */
+export interface KeyCall {
+  readonly key: KeyObject;
+  readonly mechanism: Mechanism;
+  /** Never shorter than the token's answer, in bytes. */
+  readonly outputBytes: number;
+  /**
+   * True for what takes long (RSA private keys): done in another thread, in a session of its own. Everything else takes
+   * microseconds and costs less on the spot.
+   */
+  readonly slow?: boolean;
+}
+
+/** A key that the token made, with what was read back of it. */
+export interface GeneratedKey {
+  /** CKA_MODULUS and CKA_PUBLIC_EXPONENT, or CKA_EC_POINT; empty for a secret key. */
+  readonly publicValue: Attributes;
+}
+
+/** What must be read back of every key that is to stay in the token. */
+const promised = {
+  CKA_SENSITIVE: true,
+  CKA_ALWAYS_SENSITIVE: true,
+  CKA_EXTRACTABLE: false,
+  CKA_NEVER_EXTRACTABLE: true,
+  CKA_LOCAL: true,
+} as const;
+
+/** A token with a logged-in user: the only door to PKCS#11 for the rest of the service. */
+export class Token {
+  readonly identity: TokenIdentity;
+  private readonly sessions: SessionPool;
+  private readonly handles: ObjectHandles;
+  /** Holds the login, and the session objects that outlive a call. */
+  private readonly loginSession: pkcs11.Handle;
+
+  private constructor(
+    private readonly cryptoki: pkcs11.PKCS11,
+    private readonly slot: pkcs11.Handle,
+    settings: TokenSettings,
+  ) {
+    this.identity = tokenIdentity(cryptoki, slot);
+    this.loginSession = cryptoki.C_OpenSession(slot, 0x4 | 0x2);
+    cryptoki.C_Login(this.loginSession, CKU_USER, settings.pin);
+    this.sessions = new SessionPool(cryptoki, slot, settings.limits);
+    this.handles = new ObjectHandles(cryptoki);
+  }
+
+  /** Loads the module, finds the token and logs in. @throws Error that says what to do */
+  static open(settings: TokenSettings): Token {
+    const cryptoki = loadModule(settings.module);
+    const slot = findSlot(cryptoki, settings);
+    try {
+      return new Token(cryptoki, slot, settings);
+    } catch (thrown) {
+      const error = tokenError(thrown);
+      throw new Error(`The token ${JSON.stringify(settings.label)} refuses the login: ${error.message}. Check its PIN.`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** Numbers of the mechanisms that the token lists; some lists lie, so what is used is probed. */
+  mechanisms(): ReadonlySet<number> {
+    return new Set(this.cryptoki.C_GetMechanismList(this.slot));
+  }
+
+  /** True when the token answers and the login holds. */
+  isHealthy(): boolean {
+    try {
+      this.cryptoki.C_GetTokenInfo(this.slot);
+      const CKS_RW_USER_FUNCTIONS = 3;
+      return this.cryptoki.C_GetSessionInfo(this.loginSession).state === CKS_RW_USER_FUNCTIONS;
+    } catch {
+      return false;
+    }
+  }
+
+  /** C_GenerateRandom. @throws TokenError */
+  random(bytes: number): Buffer {
+    const buffer = Buffer.allocUnsafeSlow(bytes);
+    return this.sessions.now((session) => this.cryptoki.C_GenerateRandom(session, buffer));
+  }
+
+  /** C_EncryptInit, C_Encrypt. @throws TokenError, ObjectMissingError, TokenBusyError */
+  encrypt(call: KeyCall, plaintext: Buffer): Buffer | Promise<Buffer> {
+    const output = Buffer.allocUnsafeSlow(call.outputBytes);
+    return this.withKey(call, {
+      begin: (session, handle) => this.cryptoki.C_EncryptInit(session, call.mechanism, handle),
+      finish: (session) => this.cryptoki.C_Encrypt(session, plaintext, output),
+      finishElsewhere: (session) => this.cryptoki.C_EncryptAsync(session, plaintext, output),
+    });
+  }
+
+  /**
+   * C_DecryptInit, C_Decrypt.
+   *
+   * @returns undefined when the ciphertext is not one of this key's
+   * @throws TokenError, ObjectMissingError, TokenBusyError
+   */
+  decrypt(call: KeyCall, ciphertext: Buffer): Buffer | undefined | Promise<Buffer | undefined> {
+    const output = Buffer.allocUnsafeSlow(call.outputBytes);
+    return this.unlessInputIsWrong(() =>
+      this.withKey(call, {
+        begin: (session, handle) => this.cryptoki.C_DecryptInit(session, call.mechanism, handle),
+        finish: (session) => this.cryptoki.C_Decrypt(session, ciphertext, output),
+        finishElsewhere: (session) => this.cryptoki.C_DecryptAsync(session, ciphertext, output),
+      }),
+    );
+  }
+
+  /** C_SignInit, C_Sign: signatures and MACs. @throws TokenError, ObjectMissingError, TokenBusyError */
+  sign(call: KeyCall, data: Buffer): Buffer | Promise<Buffer> {
+    const output = Buffer.allocUnsafeSlow(call.outputBytes);
+    return this.withKey(call, {
+      begin: (session, handle) => this.cryptoki.C_SignInit(session, call.mechanism, handle),
+      finish: (session) => this.cryptoki.C_Sign(session, data, output),
+      finishElsewhere: (session) => this.cryptoki.C_SignAsync(session, data, output),
+    });
+  }
+
+  /** C_VerifyInit, C_Verify. @throws TokenError, ObjectMissingError */
+  verify(call: Omit<KeyCall, 'outputBytes' | 'slow'>, data: Buffer, signature: Buffer): boolean {
+    const verified = this.unlessInputIsWrong(() =>
+      this.withKey(call, {
+        begin: (session, handle) => this.cryptoki.C_VerifyInit(session, call.mechanism, handle),
+        finish: (session) => this.cryptoki.C_Verify(session, data, signature),
+      }),
+    );
+    return verified === true;
+  }
+
+  /**
+   * CKM_ECDH1_DERIVE, and the secret read out of the session object.
+   *
+   * @param point the peer's uncompressed point
+   * @param bytes length of the secret: the curve's field size
+   * @returns undefined when the token does not take the point
+   */
+  deriveSharedSecret(key: KeyObject, point: Buffer, bytes: number): Buffer | undefined {
+    const secret = this.unlessInputIsWrong(() =>
+      this.withKey({ key }, {
+        finish: (session, handle) => {
+          const derived = this.cryptoki.C_DeriveKey(session, ecdh1(point), handle, template(sharedSecretTemplate(bytes)));
+          try {
+            return readAttributes(this.cryptoki, session, derived, ['CKA_VALUE']).CKA_VALUE;
+          } finally {
+            this.cryptoki.C_DestroyObject(session, derived);
+          }
+        },
+      }),
+    );
+    return secret as Buffer | undefined;
+  }
+
+  /**
+   * Makes a key that stays in the token, and reads back what was promised of it. Where the token made something else,
+   * it is destroyed again.
+   *
+   * @throws Error that names the attribute; TokenError
+   */
+  async generate(generation: KeyGeneration, names: ObjectNames, permissions: KeyPermissions): Promise<GeneratedKey> {
+    return this.sessions.use(async (session) => {
+      if (generation.kind === 'secret') {
+        const wanted = secretKeyTemplate(generation, names, permissions);
+        const handle = await this.cryptoki.C_GenerateKeyAsync(session, generation.mechanism, template(wanted));
+        this.keepOrDestroy(session, [handle], () => {
+          this.expectAttributes(session, handle, { ...wanted, ...promised });
+        });
+        this.handles.remember({ id: names.id, class: 'secret' }, handle);
+        return { publicValue: {} };
+      }
+      const wanted = privateKeyTemplate(generation, names, permissions);
+      const pair = await this.cryptoki.C_GenerateKeyPairAsync(
+        session,
+        generation.mechanism,
+        template(publicKeyTemplate(generation, names, permissions)),
+        template(wanted),
+      );
+      const publicValue = this.keepOrDestroy(session, [pair.privateKey, pair.publicKey], () => {
+        this.expectAttributes(session, pair.privateKey, { ...wanted, ...promised });
+        return readAttributes(this.cryptoki, session, pair.publicKey, generation.publicValue);
+      });
+      this.handles.remember({ id: names.id, class: 'private' }, pair.privateKey);
+      this.handles.remember({ id: names.id, class: 'public' }, pair.publicKey);
+      return { publicValue };
+    });
+  }
+
+  /** Makes a key pair as session objects, reads both keys and destroys them. @throws TokenError, TokenBusyError */
+  async generateDisclosedKeyPair(
+    generation: KeyPairGeneration,
+  ): Promise<{ publicValue: Attributes; privateValue: Attributes }> {
+    const templates = disclosedKeyPairTemplates(generation);
+    return this.sessions.use(async (session) => {
+      const pair = await this.cryptoki.C_GenerateKeyPairAsync(
+        session,
+        generation.mechanism,
+        template(templates.public),
+        template(templates.private),
+      );
+      try {
+        return {
+          publicValue: readAttributes(this.cryptoki, session, pair.publicKey, generation.publicValue),
+          privateValue: readAttributes(this.cryptoki, session, pair.privateKey, generation.privateValue),
+        };
+      } finally {
+        this.cryptoki.C_DestroyObject(session, pair.privateKey);
+        this.cryptoki.C_DestroyObject(session, pair.publicKey);
+      }
+    });
+  }
+
+  /** Attributes of a key in the token. @throws TokenError, ObjectMissingError */
+  attributes<N extends AttributeName>(key: KeyObject, names: readonly N[]): { [K in N]: AttributeValue<K> } {
+    return this.withKey({ key }, {
+      finish: (session, handle) => readAttributes(this.cryptoki, session, handle, names),
+    }) as { [K in N]: AttributeValue<K> };
+  }
+
+  /** True when the token shows the object. @throws TokenError */
+  has(key: KeyObject): boolean {
+    return this.sessions.now((session) => this.handles.find(session, key).length > 0);
+  }
+
+  /** Destroys all objects of that class and CKA_ID. @throws TokenError */
+  destroy(key: KeyObject): void {
+    this.handles.forget(key);
+    this.sessions.now((session) => {
+      for (const handle of this.handles.find(session, key)) this.cryptoki.C_DestroyObject(session, handle);
+    });
+  }
+
+  /** One operation with a key: on the spot, or its last step in another thread. A stale handle is found again, once. */
+  private withKey<T>(call: Pick<KeyCall, 'key' | 'slow'>, steps: Steps<T>): T | Promise<T> {
+    return call.slow && steps.finishElsewhere
+      ? this.withKeyElsewhere(call.key, steps.begin, steps.finishElsewhere)
+      : this.withKeyNow(call.key, steps);
+  }
+
+  private withKeyNow<T>(key: KeyObject, { begin, finish }: Steps<T>): T {
+    const attempt = () =>
+      this.sessions.now((session) => {
+        const handle = this.handles.of(session, key);
+        begin?.(session, handle);
+        return finish(session, handle);
+      });
+    try {
+      return attempt();
+    } catch (error) {
+      if (!this.isWorthAnotherTry(key, error)) throw error;
+      return attempt();
+    }
+  }
+
+  private async withKeyElsewhere<T>(
+    key: KeyObject,
+    begin: Steps<T>['begin'],
+    finish: (session: pkcs11.Handle) => Promise<T>,
+  ): Promise<T> {
+    const attempt = () =>
+      this.sessions.use(async (session) => {
+        begin?.(session, this.handles.of(session, key));
+        return finish(session);
+      });
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!this.isWorthAnotherTry(key, error)) throw error;
+      return attempt();
+    }
+  }
+
+  private isWorthAnotherTry(key: KeyObject, error: unknown): boolean {
+    if (!(error instanceof TokenError)) return false;
+    if (error.reaction === 'handle') this.handles.forget(key);
+    return error.reaction === 'handle' || error.reaction === 'session';
+  }
+
+  /** Undefined for an error that the input explains; where it may as well be the token's fault, its health decides. */
+  private unlessInputIsWrong<T>(call: () => T | Promise<T>): T | undefined | Promise<T | undefined> {
+    const explain = (error: unknown): undefined => {
+      if (error instanceof TokenError) {
+        if (error.reaction === 'input') return undefined;
+        if (error.reaction === 'ambiguous' && this.isHealthy()) return undefined;
+      }
+      throw error;
+    };
+    try {
+      const result = call();
+      return result instanceof Promise ? result.catch(explain) : result;
+    } catch (error) {
+      return explain(error);
+    }
+  }
+
+  private expectAttributes(session: pkcs11.Handle, handle: pkcs11.Handle, expected: Attributes): void {
+    const names = (Object.keys(expected) as AttributeName[]).filter((name) => typeof expected[name] === 'boolean');
+    const actual = readAttributes(this.cryptoki, session, handle, names);
+    for (const name of names) {
+      if (actual[name] !== expected[name]) {
+        throw new Error(`the token made a key with ${name} ${actual[name]}, not ${expected[name]}`);
+      }
+    }
+  }
+
+  private keepOrDestroy<T>(session: pkcs11.Handle, handles: readonly pkcs11.Handle[], check: () => T): T {
+    try {
+      return check();
+    } catch (error) {
+      for (const handle of handles) this.cryptoki.C_DestroyObject(session, handle);
+      throw error;
+    }
+  }
+}
+
+interface Steps<T> {
+  begin?: (session: pkcs11.Handle, handle: pkcs11.Handle) => void;
+  finish: (session: pkcs11.Handle, handle: pkcs11.Handle) => T;
+  finishElsewhere?: (session: pkcs11.Handle) => Promise<T>;
+}
