@@ -1,9 +1,13 @@
-import { commonErrors } from './common-errors.js';
+import { frontEndErrors } from './front-end-errors.js';
+import { modelledErrors } from './model.js';
 
 /** Name -> HTTP status of every error that a client can be answered. */
-const errorStatus = { ...commonErrors };
+const errorStatus = { ...modelledErrors, ...frontEndErrors };
 
 export type KmsErrorName = keyof typeof errorStatus;
+
+/** Errors whose body has `Message`; all others have `message`. Clients read both. */
+const capitalMessage: ReadonlySet<KmsErrorName> = new Set(['AccessDeniedException']);
 
 /**
  * An answer that is an error, in KMS's words. Its message reaches the client: it never holds a path, a stack trace or
@@ -23,5 +27,17 @@ export class KmsError extends Error {
     this.name = name;
     this.status = errorStatus[name];
     this.clientMessage = message;
+  }
+
+  /**
+   * The JSON text of the answer's body. Nothing of `cause` is in it.
+   *
+   * @example new KmsError('NotFoundException', 'Alias x is not found.').toBody()
+   * // '{"__type":"NotFoundException","message":"Alias x is not found."}'
+   */
+  toBody(): string {
+    const member = capitalMessage.has(this.name) ? 'Message' : 'message';
+    // JSON.stringify leaves out a member that is undefined.
+    return JSON.stringify({ __type: this.name, [member]: this.clientMessage });
   }
 }

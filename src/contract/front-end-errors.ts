@@ -2,7 +2,7 @@
  * Errors that AWS's JSON front end answers for every service and that the KMS service model therefore does not list:
  * name -> HTTP status. KMS answers 400 for authentication and authorization failures too.
  */
-export const commonErrors = {
+export const frontEndErrors = {
   AccessDeniedException: 400,
   ExpiredTokenException: 400,
   IncompleteSignatureException: 400,
