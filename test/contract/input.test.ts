@@ -104,6 +104,13 @@ describe('members', () => {
     expect(input.ValidTo?.toISOString()).toBe('2019-08-05T20:19:04.559Z');
   });
 
+  test('timestamps are rounded to the millisecond that was meant, not cut', () => {
+    const body = { KeyId: key, ImportToken: 'AAEC', EncryptedKeyMaterial: 'AA==' };
+    const validTo = (ValidTo: number) => parseInput('ImportKeyMaterial', json({ ...body, ValidTo })).ValidTo?.getTime();
+    // In binary, 1.001 * 1000 is less than 1001.
+    expect([1.001, 0, -0.001, 8.64e12].map(validTo)).toEqual([1001, 0, -1, 8.64e15]);
+  });
+
   test('integers lose their fraction', () => {
     expect(parseInput('ListKeys', Buffer.from('{"Limit":1.9}'))).toEqual({ Limit: 1 });
   });
