@@ -37,7 +37,11 @@ export function loadSettings({ flags = {}, environment = {}, file }: SettingInpu
   for (const name of settingNames) {
     const candidates = [
       { source: 'flag', spelling: flagName(name), value: flags[name] },
-      { source: 'environment', spelling: environmentName(name), value: environment[environmentName(name)] || undefined },
+      {
+        source: 'environment',
+        spelling: environmentName(name),
+        value: environment[environmentName(name)] || undefined,
+      },
       { source: 'file', spelling: `${name} in ${file}`, value: fromFile[name] ?? undefined },
       { source: 'default', spelling: name, value: undefined },
     ] as const;
@@ -50,7 +54,8 @@ export function loadSettings({ flags = {}, environment = {}, file }: SettingInpu
   if (environment['DATABASE_URL']) {
     faults.push('DATABASE_URL: PostgreSQL is not supported yet; unset it to use SQLite in the data directory');
   }
-  if (faults.length > 0) throw new SettingsError(`The settings do not fit.\n${faults.map((fault) => `  ${fault}`).join('\n')}`);
+  if (faults.length > 0)
+    throw new SettingsError(`The settings do not fit.\n${faults.map((fault) => `  ${fault}`).join('\n')}`);
   const complete = settings as Settings;
   if (complete.insecureNoAuth && !isLoopback(complete.host)) {
     throw new SettingsError(

@@ -10,7 +10,10 @@ interface Setting {
 }
 
 const wholeNumber = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
-const truth = z.union([z.boolean(), z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1')]);
+const truth = z.union([
+  z.boolean(),
+  z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1'),
+]);
 
 /** Every setting of the service. Sources, strongest first: flags, environment, the YAML file, the default here. */
 export const settingTable = {

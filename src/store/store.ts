@@ -22,7 +22,8 @@ export class Store {
   async migrate(): Promise<void> {
     const migrator = new Migrator({ db: this.db, provider: { getMigrations: async () => migrations } });
     const { error } = await migrator.migrateToLatest();
-    if (error) throw new Error(`The database cannot be brought up to date: ${(error as Error).message}`, { cause: error });
+    if (error)
+      throw new Error(`The database cannot be brought up to date: ${(error as Error).message}`, { cause: error });
   }
 
   /** One transaction, after which every cache over this store is stale. */

@@ -1,4 +1,4 @@
-import pkcs11 from 'pkcs11js';
+import type pkcs11 from 'pkcs11js';
 
 type AttributeKind = 'boolean' | 'ulong' | 'bytes' | 'text' | 'mechanisms';
 

@@ -46,6 +46,13 @@ export class ObjectHandles {
     this.handles.set(nameOf(object), handle);
   }
 
+  /** Forgets a handle that was remembered, and gives it. */
+  take(object: KeyObject): pkcs11.Handle | undefined {
+    const handle = this.handles.get(nameOf(object));
+    this.forget(object);
+    return handle;
+  }
+
   forget(object: KeyObject): void {
     this.handles.delete(nameOf(object));
   }

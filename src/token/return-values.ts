@@ -72,7 +72,10 @@ export class TokenError extends Error {
     readonly ckr: number | undefined,
     cause: unknown,
   ) {
-    const [name, reaction] = (ckr !== undefined && returnValues[ckr]) || ['an error without a known CKR code', 'give-up'];
+    const [name, reaction] = (ckr !== undefined && returnValues[ckr]) || [
+      'an error without a known CKR code',
+      'give-up',
+    ];
     super(ckr === undefined ? String(cause) : `${name} (${ckr})`, { cause });
     this.reaction = reaction;
   }

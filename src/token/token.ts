@@ -1,5 +1,12 @@
 import type pkcs11 from 'pkcs11js';
-import { type AttributeName, type Attributes, type AttributeValue, readAttributes, template } from './attributes.js';
+import {
+  type AttributeName,
+  type Attributes,
+  type AttributeValue,
+  objectClass,
+  readAttributes,
+  template,
+} from './attributes.js';
 import {
   disclosedKeyPairTemplates,
   type KeyGeneration,
@@ -82,9 +89,12 @@ export class Token {
       return new Token(cryptoki, slot, settings);
     } catch (thrown) {
       const error = tokenError(thrown);
-      throw new Error(`The token ${JSON.stringify(settings.label)} refuses the login: ${error.message}. Check its PIN.`, {
-        cause: error,
-      });
+      throw new Error(
+        `The token ${JSON.stringify(settings.label)} refuses the login: ${error.message}. Check its PIN.`,
+        {
+          cause: error,
+        },
+      );
     }
   }
 
@@ -167,16 +177,24 @@ export class Token {
    */
   deriveSharedSecret(key: KeyObject, point: Buffer, bytes: number): Buffer | undefined {
     const secret = this.unlessInputIsWrong(() =>
-      this.withKey({ key }, {
-        finish: (session, handle) => {
-          const derived = this.cryptoki.C_DeriveKey(session, ecdh1(point), handle, template(sharedSecretTemplate(bytes)));
-          try {
-            return readAttributes(this.cryptoki, session, derived, ['CKA_VALUE']).CKA_VALUE;
-          } finally {
-            this.cryptoki.C_DestroyObject(session, derived);
-          }
+      this.withKey(
+        { key },
+        {
+          finish: (session, handle) => {
+            const derived = this.cryptoki.C_DeriveKey(
+              session,
+              ecdh1(point),
+              handle,
+              template(sharedSecretTemplate(bytes)),
+            );
+            try {
+              return readAttributes(this.cryptoki, session, derived, ['CKA_VALUE']).CKA_VALUE;
+            } finally {
+              this.cryptoki.C_DestroyObject(session, derived);
+            }
+          },
         },
-      }),
+      ),
     );
     return secret as Buffer | undefined;
   }
@@ -187,32 +205,74 @@ export class Token {
    *
    * @throws Error that names the attribute; TokenError
    */
-  async generate(generation: KeyGeneration, names: ObjectNames, permissions: KeyPermissions): Promise<GeneratedKey> {
-    return this.sessions.use(async (session) => {
-      if (generation.kind === 'secret') {
-        const wanted = secretKeyTemplate(generation, names, permissions);
-        const handle = await this.cryptoki.C_GenerateKeyAsync(session, generation.mechanism, template(wanted));
-        this.keepOrDestroy(session, [handle], () => {
-          this.expectAttributes(session, handle, { ...wanted, ...promised });
-        });
-        this.handles.remember({ id: names.id, class: 'secret' }, handle);
-        return { publicValue: {} };
-      }
-      const wanted = privateKeyTemplate(generation, names, permissions);
-      const pair = await this.cryptoki.C_GenerateKeyPairAsync(
-        session,
-        generation.mechanism,
-        template(publicKeyTemplate(generation, names, permissions)),
-        template(wanted),
+  generate(generation: KeyGeneration, names: ObjectNames, permissions: KeyPermissions): Promise<GeneratedKey> {
+    return this.sessions.use((session) => this.make(session, generation, names, permissions, {}));
+  }
+
+  /**
+   * Makes a key as `generate` does, but of session objects: what shows whether the token can, without leaving anything.
+   * One at a time; `forget` it afterwards.
+   */
+  generateForProbe(generation: KeyGeneration, names: ObjectNames, permissions: KeyPermissions): Promise<GeneratedKey> {
+    return this.make(this.loginSession, generation, names, permissions, { CKA_TOKEN: false });
+  }
+
+  /** C_CreateObject of a session object whose value is known: for known-answer tests. @throws TokenError */
+  importForProbe(key: KeyObject, attributes: Attributes): void {
+    try {
+      const handle = this.cryptoki.C_CreateObject(
+        this.loginSession,
+        template({
+          CKA_CLASS: objectClass[key.class],
+          CKA_TOKEN: false,
+          CKA_PRIVATE: true,
+          CKA_SENSITIVE: false,
+          CKA_EXTRACTABLE: true,
+          ...attributes,
+        }),
       );
-      const publicValue = this.keepOrDestroy(session, [pair.privateKey, pair.publicKey], () => {
-        this.expectAttributes(session, pair.privateKey, { ...wanted, ...promised });
-        return readAttributes(this.cryptoki, session, pair.publicKey, generation.publicValue);
-      });
-      this.handles.remember({ id: names.id, class: 'private' }, pair.privateKey);
-      this.handles.remember({ id: names.id, class: 'public' }, pair.publicKey);
-      return { publicValue };
+      this.handles.remember(key, handle);
+    } catch (thrown) {
+      throw tokenError(thrown);
+    }
+  }
+
+  /** Destroys the session objects of a probe. */
+  forgetProbe(id: Buffer): void {
+    for (const each of ['secret', 'private', 'public'] as const) {
+      const handle = this.handles.take({ id, class: each });
+      if (handle) this.cryptoki.C_DestroyObject(this.loginSession, handle);
+    }
+  }
+
+  private async make(
+    session: pkcs11.Handle,
+    generation: KeyGeneration,
+    names: ObjectNames,
+    permissions: KeyPermissions,
+    lifetime: Attributes,
+  ): Promise<GeneratedKey> {
+    if (generation.kind === 'secret') {
+      const wanted = { ...secretKeyTemplate(generation, names, permissions), ...lifetime };
+      const handle = await this.cryptoki
+        .C_GenerateKeyAsync(session, generation.mechanism, template(wanted))
+        .catch(rethrowAsTokenError);
+      this.keepOrDestroy(session, [handle], () => this.expectAttributes(session, handle, { ...wanted, ...promised }));
+      this.handles.remember({ id: names.id, class: 'secret' }, handle);
+      return { publicValue: {} };
+    }
+    const wanted = { ...privateKeyTemplate(generation, names, permissions), ...lifetime };
+    const wantedPublic = { ...publicKeyTemplate(generation, names, permissions), ...lifetime };
+    const pair = await this.cryptoki
+      .C_GenerateKeyPairAsync(session, generation.mechanism, template(wantedPublic), template(wanted))
+      .catch(rethrowAsTokenError);
+    const publicValue = this.keepOrDestroy(session, [pair.privateKey, pair.publicKey], () => {
+      this.expectAttributes(session, pair.privateKey, { ...wanted, ...promised });
+      return readAttributes(this.cryptoki, session, pair.publicKey, generation.publicValue);
     });
+    this.handles.remember({ id: names.id, class: 'private' }, pair.privateKey);
+    this.handles.remember({ id: names.id, class: 'public' }, pair.publicKey);
+    return { publicValue };
   }
 
   /** Makes a key pair as session objects, reads both keys and destroys them. @throws TokenError, TokenBusyError */
@@ -241,9 +301,12 @@ export class Token {
 
   /** Attributes of a key in the token. @throws TokenError, ObjectMissingError */
   attributes<N extends AttributeName>(key: KeyObject, names: readonly N[]): { [K in N]: AttributeValue<K> } {
-    return this.withKey({ key }, {
-      finish: (session, handle) => readAttributes(this.cryptoki, session, handle, names),
-    }) as { [K in N]: AttributeValue<K> };
+    return this.withKey(
+      { key },
+      {
+        finish: (session, handle) => readAttributes(this.cryptoki, session, handle, names),
+      },
+    ) as { [K in N]: AttributeValue<K> };
   }
 
   /** True when the token shows the object. @throws TokenError */
@@ -340,6 +403,10 @@ export class Token {
       throw error;
     }
   }
+}
+
+function rethrowAsTokenError(thrown: unknown): never {
+  throw tokenError(thrown);
 }
 
 interface Steps<T> {

@@ -1,0 +1,41 @@
+import type { KeySpec, KeyState, KeyUsageType, OriginType } from '@aws-sdk/client-kms';
+
+/** One generation of a key's material: objects in the token, named by its id. */
+export interface KeyMaterial {
+  /** KeyMaterialId: 64 hexadecimal digits. */
+  readonly id: string;
+  /** CKA_ID of the token's objects: the id's 32 bytes. */
+  readonly ckaId: Buffer;
+  /** DER SubjectPublicKeyInfo; undefined for a symmetric or HMAC key. */
+  readonly publicKey: Buffer | undefined;
+  readonly createdAt: Date;
+}
+
+/** A KMS key as the store knows it. Records are shared by requests: nobody changes one. */
+export interface KeyRecord {
+  /** UUID, or mrk- and 32 hexadecimal digits. */
+  readonly id: string;
+  readonly arn: string;
+  readonly spec: KeySpec;
+  readonly usage: KeyUsageType;
+  readonly origin: OriginType;
+  readonly state: KeyState;
+  readonly description: string;
+  readonly policy: string;
+  readonly createdAt: Date;
+  readonly deletionAt: Date | undefined;
+  /** ScheduleKeyDeletion's waiting period, in days. */
+  readonly pendingWindowDays: number | undefined;
+  readonly currentMaterialId: string | undefined;
+  readonly materials: ReadonlyMap<string, KeyMaterial>;
+  readonly tags: ReadonlyMap<string, string>;
+  /** With their prefix: alias/... */
+  readonly aliases: readonly string[];
+}
+
+/** The material that new ciphertexts and signatures are made with. @throws Error for a key without material */
+export function currentMaterial(key: KeyRecord): KeyMaterial {
+  const material = key.materials.get(key.currentMaterialId ?? '');
+  if (material === undefined) throw new Error(`key ${key.id} has no current material`);
+  return material;
+}
