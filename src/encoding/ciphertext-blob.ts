@@ -12,7 +12,7 @@
  *
  * The first 54 bytes are the header. It is the same for all ciphertexts of one key material and is authenticated as the
  * beginning of the additional data; the IV and the tag are authenticated by GCM itself. Ciphertext and tag lie together
- * because CKM_AES_GCM gives and takes them so (PKCS#11 v2.40 section 2.12.2).
+ * because CKM_AES_GCM gives and takes them so (PKCS#11 mechanisms, "AES-GCM authenticated encryption").
  *
  * The whole is 82 bytes longer than the plaintext: 4,178 bytes for KMS's largest, 4,096.
  */

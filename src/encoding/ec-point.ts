@@ -21,7 +21,7 @@ export function decodeEcPoint(attribute: Buffer, fieldBytes: number): Buffer {
 }
 
 /**
- * The Ed25519 public key in a CKA_EC_POINT: bare (PKCS#11 v3.0 section 2.3.5) or in a DER OCTET STRING, as SoftHSM2
+ * The Ed25519 public key in a CKA_EC_POINT: bare (PKCS#11 v3.0) or in a DER OCTET STRING, as SoftHSM2
  * gives it.
  *
  * @returns the 32-byte point of RFC 8032 section 5.1.2, as a view of `attribute`

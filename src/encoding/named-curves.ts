@@ -38,7 +38,7 @@ export const namedCurves: Readonly<Record<EcCurveName, NamedCurve>> = {
 const ed25519Oid = '1.3.101.112';
 
 /**
- * Ed25519. Tokens disagree about its CKA_EC_PARAMS: PKCS#11 v3.0 (section 2.3.10) takes the DER of the
+ * Ed25519. Tokens disagree about its CKA_EC_PARAMS: PKCS#11 v3.0 takes the DER of the
  * PrintableString "edwards25519" or of the OID of RFC 8410, and many tokens take only one of the two.
  */
 export const ed25519 = {

@@ -1,5 +1,5 @@
 /**
- * Removes the leading zero bytes of an unsigned big-endian integer (PKCS#11's "Big integer", v2.40 section 2.2, which
+ * Removes the leading zero bytes of an unsigned big-endian integer (PKCS#11's data type "Big integer", which
  * may carry any number of them). Zero is left with one byte.
  *
  * @param bytes unsigned, big-endian, at least one byte
