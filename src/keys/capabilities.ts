@@ -215,9 +215,11 @@ function probeRecord(
     createdAt: now,
     deletionAt: undefined,
     pendingWindowDays: undefined,
+    multiRegion: false,
     currentMaterialId: materialId,
     materials: new Map([[materialId, { id: materialId, ckaId: id, publicKey, createdAt: now }]]),
     tags: new Map(),
     aliases: [],
+    version: 0,
   };
 }

@@ -26,11 +26,14 @@ export interface KeyRecord {
   readonly deletionAt: Date | undefined;
   /** ScheduleKeyDeletion's waiting period, in days. */
   readonly pendingWindowDays: number | undefined;
+  readonly multiRegion: boolean;
   readonly currentMaterialId: string | undefined;
   readonly materials: ReadonlyMap<string, KeyMaterial>;
   readonly tags: ReadonlyMap<string, string>;
   /** With their prefix: alias/... */
   readonly aliases: readonly string[];
+  /** Counts the changes of the key's row. */
+  readonly version: number;
 }
 
 /** The material that new ciphertexts and signatures are made with. @throws Error for a key without material */

@@ -1,0 +1,68 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { KeySpec } from '@aws-sdk/client-kms';
+import type { Token } from '../token/token.js';
+import type { Capabilities } from './capabilities.js';
+import type { KeyMaterial, KeyRecord } from './key-record.js';
+import { keySpecs, type SupportedUsage } from './key-specs.js';
+import { selfTest } from './self-test.js';
+
+/** What a new key is to be. */
+export type KeyIntent = Omit<KeyRecord, 'id' | 'arn' | 'materials' | 'currentMaterialId' | 'aliases' | 'version'> & {
+  readonly usage: SupportedUsage;
+};
+
+const materialIdBytes = 32;
+
+/**
+ * Generates a key in the token: made, read back, used once. Nothing knows of it until its row is committed; when the
+ * process dies before that, the token holds an orphan and no client was told of a key.
+ *
+ * @throws TokenError, SelfTestError; the token's objects are destroyed again
+ */
+export async function generateKey(token: Token, capabilities: Capabilities, intent: KeyIntent): Promise<KeyRecord> {
+  const id = intent.multiRegion ? `mrk-${randomBytes(16).toString('hex')}` : randomUUID();
+  const material = await generateMaterial(token, capabilities, intent.spec, intent.usage, id);
+  const key: KeyRecord = {
+    ...intent,
+    id,
+    arn: '',
+    currentMaterialId: material.id,
+    materials: new Map([[material.id, material]]),
+    aliases: [],
+    version: 1,
+  };
+  try {
+    const [algorithm] = capabilities.offered(intent.spec, intent.usage);
+    if (algorithm === undefined) throw new Error(`no algorithm is offered for ${intent.spec} ${intent.usage}`);
+    await selfTest(token, key, intent.usage, capabilities.algorithm(intent.spec, intent.usage, algorithm));
+    return key;
+  } catch (error) {
+    destroyMaterial(token, material);
+    throw error;
+  }
+}
+
+async function generateMaterial(
+  token: Token,
+  capabilities: Capabilities,
+  spec: KeySpec,
+  usage: SupportedUsage,
+  keyId: string,
+): Promise<KeyMaterial> {
+  const row = keySpecs[spec];
+  if (row.kind === 'unsupported') throw new Error(`${spec} cannot be generated`);
+  const ckaId = token.random(materialIdBytes);
+  const permissions = capabilities.permissions(spec, usage);
+  const { publicValue } = await token.generate(row.generate, { id: ckaId, label: keyId }, permissions);
+  return {
+    id: ckaId.toString('hex'),
+    ckaId,
+    publicKey: row.kind === 'pair' ? row.encodePublic(publicValue) : undefined,
+    createdAt: new Date(),
+  };
+}
+
+/** Destroys the token's objects of one material. @throws TokenError */
+export function destroyMaterial(token: Token, material: KeyMaterial): void {
+  for (const each of ['private', 'public', 'secret'] as const) token.destroy({ id: material.ckaId, class: each });
+}

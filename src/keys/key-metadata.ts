@@ -1,0 +1,44 @@
+import type { KeyMetadata } from '@aws-sdk/client-kms';
+import type { Capabilities } from './capabilities.js';
+import type { KeyRecord } from './key-record.js';
+import type { Home } from './key-reference.js';
+import type { SupportedUsage } from './key-specs.js';
+
+/** Where KeyMetadata and GetPublicKey list the algorithms of a usage. */
+const algorithmLists: Record<SupportedUsage, string> = {
+  ENCRYPT_DECRYPT: 'EncryptionAlgorithms',
+  SIGN_VERIFY: 'SigningAlgorithms',
+  GENERATE_VERIFY_MAC: 'MacAlgorithms',
+  KEY_AGREEMENT: 'KeyAgreementAlgorithms',
+};
+
+/** The list of the key's algorithms, under the name that its usage gives it; the other lists are absent. */
+export function algorithmList(key: KeyRecord, capabilities: Capabilities): Record<string, string[]> {
+  const usage = key.usage as SupportedUsage;
+  return { [algorithmLists[usage]]: capabilities.offered(key.spec, usage) };
+}
+
+/** What DescribeKey and CreateKey tell of a key (contract A.2, KeyMetadata). */
+export function keyMetadata(key: KeyRecord, home: Home, capabilities: Capabilities): KeyMetadata {
+  return {
+    AWSAccountId: home.accountId,
+    KeyId: key.id,
+    Arn: key.arn,
+    CreationDate: key.createdAt,
+    Enabled: key.state === 'Enabled',
+    Description: key.description,
+    KeyUsage: key.usage,
+    KeyState: key.state,
+    DeletionDate: key.deletionAt,
+    Origin: key.origin,
+    KeyManager: 'CUSTOMER',
+    CustomerMasterKeySpec: key.spec as KeyMetadata['CustomerMasterKeySpec'],
+    KeySpec: key.spec,
+    ...algorithmList(key, capabilities),
+    MultiRegion: key.multiRegion,
+    MultiRegionConfiguration: key.multiRegion
+      ? { MultiRegionKeyType: 'PRIMARY', PrimaryKey: { Arn: key.arn, Region: home.region }, ReplicaKeys: [] }
+      : undefined,
+    CurrentKeyMaterialId: key.spec === 'SYMMETRIC_DEFAULT' ? key.currentMaterialId : undefined,
+  };
+}

@@ -1,0 +1,39 @@
+import { KmsError } from '../contract/kms-error.js';
+import type { AliasRepository } from '../keys/alias-repository.js';
+import type { Capabilities } from '../keys/capabilities.js';
+import type { KeyRecord } from '../keys/key-record.js';
+import { type Home, parseKeyReference } from '../keys/key-reference.js';
+import type { KeyRepository } from '../keys/key-repository.js';
+import type { Token } from '../token/token.js';
+
+/** What operations work with. */
+export interface Kms {
+  readonly home: Home;
+  readonly keys: KeyRepository;
+  readonly aliases: AliasRepository;
+  readonly token: Token;
+  readonly capabilities: Capabilities;
+  readonly now: () => Date;
+}
+
+/**
+ * The key that a parameter names.
+ *
+ * @param aliases whether alias names and alias ARNs are taken
+ * @throws KmsError NotFoundException, InvalidArnException
+ */
+export async function resolveKey(kms: Kms, text: string, aliases: boolean): Promise<KeyRecord> {
+  const reference = parseKeyReference(text, kms.home);
+  if (reference.kind === 'key') {
+    const key = await kms.keys.find(reference.id);
+    if (key) return key;
+  }
+  if (reference.kind === 'alias') {
+    if (!aliases) throw new KmsError('NotFoundException', `Invalid keyId '${text.slice(0, 256)}'`);
+    const alias = await kms.aliases.find(reference.name);
+    const key = alias && (await kms.keys.find(alias.keyId));
+    if (key) return key;
+    throw new KmsError('NotFoundException', `Alias ${reference.arn} is not found.`);
+  }
+  throw new KmsError('NotFoundException', `Key '${reference.arn}' does not exist`);
+}

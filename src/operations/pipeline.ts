@@ -1,0 +1,105 @@
+import { authorize } from '../authorization/decision.js';
+import type { Principal } from '../authorization/principal.js';
+import { parseInput } from '../contract/input.js';
+import { KmsError } from '../contract/kms-error.js';
+import type { OperationName } from '../contract/operation-types.js';
+import { encodeOutput } from '../contract/output.js';
+import type { KeyRecord } from '../keys/key-record.js';
+import { StaleKeyError } from '../keys/key-repository.js';
+import { checkKeyState } from '../keys/key-states.js';
+import { ObjectMissingError, TokenBusyError } from '../token/return-values.js';
+import { type Kms, resolveKey } from './kms.js';
+import type { KeyRule, Operation } from './operation.js';
+import { operations } from './table.js';
+
+type Keys = Record<string, KeyRecord | undefined>;
+
+/** How often a request is decided anew because a key changed under it. */
+const attempts = 5;
+
+/**
+ * One request from its operation's name to the text of its answer: contract, keys, authorization, state and usage, the
+ * operation's own lines.
+ *
+ * @param body the raw request body
+ * @returns JSON text; '' for an operation without output
+ * @throws KmsError, whatever went wrong
+ */
+export async function answer(kms: Kms, name: OperationName, principal: Principal, body: Buffer): Promise<string> {
+  const input = parseInput(name, body);
+  const operation = operations.get(name);
+  if (operation === undefined) throw new KmsError('UnsupportedOperationException', `${name} is not supported yet.`);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const output = await perform(kms, operation, principal, input as never);
+      return encodeOutput(name, output as never);
+    } catch (error) {
+      if (!(error instanceof StaleKeyError) || attempt === attempts) throw asKmsError(error);
+    }
+  }
+}
+
+async function perform(kms: Kms, operation: Operation, principal: Principal, input: never): Promise<unknown> {
+  const keys: Keys = {};
+  for (const slot in operation.keys) {
+    const rule = operation.keys[slot] as KeyRule;
+    const key = await locate(kms, operation.name, rule, input);
+    keys[slot] = key;
+    if (key) authorize({ principal, action: `kms:${rule.action ?? operation.name}`, resource: key.arn });
+  }
+  const resource = operation.resource?.(input, kms) ?? (isEmpty(operation.keys) ? '*' : undefined);
+  if (resource) authorize({ principal, action: `kms:${operation.name}`, resource });
+  for (const slot in operation.keys) {
+    const key = keys[slot];
+    if (key) checkUse(operation, operation.keys[slot] as KeyRule, key);
+  }
+  const output = await operation.run(input, { ...keys, kms, principal } as never);
+  if ((input as { DryRun?: boolean }).DryRun) {
+    throw new KmsError('DryRunOperationException', 'The request would have succeeded, but the DryRun option is set.');
+  }
+  return output;
+}
+
+function isEmpty(object: object): boolean {
+  for (const _ in object) return false;
+  return true;
+}
+
+async function locate(
+  kms: Kms,
+  operation: OperationName,
+  rule: KeyRule,
+  input: never,
+): Promise<KeyRecord | undefined> {
+  const text = rule.from && (input as Readonly<Record<string, string | undefined>>)[rule.from];
+  if (text !== undefined) return resolveKey(kms, text, rule.aliases ?? false);
+  const key = await rule.otherwise?.(input, kms);
+  if (key === undefined && !rule.optional) throw new Error(`${operation} found no key`);
+  return key;
+}
+
+function checkUse(operation: Operation, rule: KeyRule, key: KeyRecord): void {
+  if (rule.state !== false) checkKeyState(operation.name, key);
+  if (rule.usage !== undefined && rule.usage !== key.usage) {
+    throw new KmsError(
+      'InvalidKeyUsageException',
+      `${key.arn} key usage is ${key.usage} which is not valid for ${rule.action ?? operation.name}.`,
+    );
+  }
+}
+
+/** What a client is told of an error that is not in KMS's words; the cause is for the service's log. */
+function asKmsError(error: unknown): KmsError {
+  if (error instanceof KmsError) return error;
+  if (error instanceof TokenBusyError) {
+    return new KmsError('ThrottlingException', 'The token is busy; try again.', { cause: error });
+  }
+  if (error instanceof ObjectMissingError) {
+    return new KmsError('KeyUnavailableException', 'The key is not available in the token; try again.', {
+      cause: error,
+    });
+  }
+  return new KmsError('KMSInternalException', 'The request was not carried out because of an internal error.', {
+    cause: error,
+  });
+}

@@ -1,0 +1,48 @@
+import type { OperationName } from '../contract/operation-types.js';
+import { createAlias, deleteAlias, listAliases, updateAlias } from './aliases.js';
+import { createKey } from './create-key.js';
+import { decrypt } from './decrypt.js';
+import { deriveSharedSecret } from './derive-shared-secret.js';
+import { describeKey } from './describe-key.js';
+import { encrypt } from './encrypt.js';
+import { generateDataKey, generateDataKeyWithoutPlaintext } from './generate-data-key.js';
+import { generateDataKeyPair, generateDataKeyPairWithoutPlaintext } from './generate-data-key-pair.js';
+import { generateMac, verifyMac } from './generate-mac.js';
+import { generateRandom } from './generate-random.js';
+import { getPublicKey } from './get-public-key.js';
+import { cancelKeyDeletion, disableKey, enableKey, scheduleKeyDeletion } from './key-state-changes.js';
+import { listKeys } from './list-keys.js';
+import type { Operation } from './operation.js';
+import { reEncrypt } from './re-encrypt.js';
+import { sign, verify } from './sign.js';
+
+/** The operations that are done. All others answer UnsupportedOperationException. */
+export const operations: ReadonlyMap<OperationName, Operation> = new Map(
+  [
+    cancelKeyDeletion,
+    createAlias,
+    createKey,
+    decrypt,
+    deleteAlias,
+    deriveSharedSecret,
+    describeKey,
+    disableKey,
+    enableKey,
+    encrypt,
+    generateDataKey,
+    generateDataKeyPair,
+    generateDataKeyPairWithoutPlaintext,
+    generateDataKeyWithoutPlaintext,
+    generateMac,
+    generateRandom,
+    getPublicKey,
+    listAliases,
+    listKeys,
+    reEncrypt,
+    scheduleKeyDeletion,
+    sign,
+    updateAlias,
+    verify,
+    verifyMac,
+  ].map((operation) => [operation.name, operation]),
+);
