@@ -51,7 +51,7 @@ export function loadSettings({ flags = {}, environment = {}, file }: SettingInpu
     else faults.push(`${chosen.spelling}: ${checked.error.issues.map((issue) => issue.message).join(', ')}`);
     sources[name] = chosen.source;
   }
-  if (environment['DATABASE_URL']) {
+  if (environment.DATABASE_URL) {
     faults.push('DATABASE_URL: PostgreSQL is not supported yet; unset it to use SQLite in the data directory');
   }
   if (faults.length > 0)

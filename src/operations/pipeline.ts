@@ -65,12 +65,7 @@ function isEmpty(object: object): boolean {
   return true;
 }
 
-async function locate(
-  kms: Kms,
-  operation: OperationName,
-  rule: KeyRule,
-  input: never,
-): Promise<KeyRecord | undefined> {
+async function locate(kms: Kms, operation: OperationName, rule: KeyRule, input: never): Promise<KeyRecord | undefined> {
   const text = rule.from && (input as Readonly<Record<string, string | undefined>>)[rule.from];
   if (text !== undefined) return resolveKey(kms, text, rule.aliases ?? false);
   const key = await rule.otherwise?.(input, kms);

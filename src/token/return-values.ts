@@ -91,6 +91,13 @@ export class TokenBusyError extends Error {
   override readonly name = 'TokenBusyError';
 }
 
+/** pkcs11js's own classes, and plain errors whose message holds a code. */
+function isFromPkcs11js(error: Error): boolean {
+  return error.name === 'Pkcs11Error' || error.name === 'NativeError' || codeInMessage.test(error.message);
+}
+
+const codeInMessage = /\bCKR_\w+:(\d+)/;
+
 /**
  * Whatever pkcs11js threw, as a TokenError. The number decides: pkcs11js's text names codes that it does not know
  * CKR_VENDOR_DEFINED, and some of its functions give the number in the message only ("CKR_X:16").
@@ -100,8 +107,9 @@ export function tokenError(thrown: unknown): Error {
     return thrown;
   }
   if (!(thrown instanceof Error)) return new TokenError(undefined, thrown);
+  if (!isFromPkcs11js(thrown)) return thrown;
   const { code } = thrown as { code?: unknown };
   if (typeof code === 'number' && code > 0) return new TokenError(code, thrown);
-  const inMessage = /\bCKR_\w+:(\d+)/.exec(thrown.message)?.[1];
+  const inMessage = codeInMessage.exec(thrown.message)?.[1];
   return inMessage === undefined ? new TokenError(undefined, thrown) : new TokenError(Number(inMessage), thrown);
 }

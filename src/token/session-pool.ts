@@ -2,7 +2,7 @@ import type pkcs11 from 'pkcs11js';
 import { TokenBusyError, TokenError, tokenError } from './return-values.js';
 
 /** CKF_SERIAL_SESSION | CKF_RW_SESSION. */
-const readWriteSession = 0x4 | 0x2;
+export const readWriteSession = 0x4 | 0x2;
 
 export interface SessionPoolLimits {
   /** Sessions that asynchronous calls may hold at once. */

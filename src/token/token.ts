@@ -22,7 +22,7 @@ import { ecdh1, type Mechanism } from './mechanisms.js';
 import { findSlot, loadModule, type TokenIdentity, type TokenSelector, tokenIdentity } from './module.js';
 import { type KeyObject, ObjectHandles } from './object-handles.js';
 import { TokenError, tokenError } from './return-values.js';
-import { SessionPool, type SessionPoolLimits } from './session-pool.js';
+import { readWriteSession, SessionPool, type SessionPoolLimits } from './session-pool.js';
 
 const CKU_USER = 1;
 
@@ -75,7 +75,7 @@ export class Token {
     settings: TokenSettings,
   ) {
     this.identity = tokenIdentity(cryptoki, slot);
-    this.loginSession = cryptoki.C_OpenSession(slot, 0x4 | 0x2);
+    this.loginSession = cryptoki.C_OpenSession(slot, readWriteSession);
     cryptoki.C_Login(this.loginSession, CKU_USER, settings.pin);
     this.sessions = new SessionPool(cryptoki, slot, settings.limits);
     this.handles = new ObjectHandles(cryptoki);

@@ -1,0 +1,16 @@
+import type { Command } from 'commander';
+import { stringify } from 'yaml';
+import { settingNames } from '../config/settings.js';
+import { addSettingsOptions, settingsOf } from './settings-options.js';
+
+export function addConfigCommand(program: Command): void {
+  const command = program.command('config').description('print the settings and where each came from');
+  addSettingsOptions(command).action((options) => {
+    const { settings, sources } = settingsOf(options);
+    for (const name of settingNames) {
+      const value = settings[name];
+      const line = value === undefined ? `# ${name}: not set` : stringify({ [name]: value }).trimEnd();
+      console.log(`${line.padEnd(40)} # ${sources[name]}`);
+    }
+  });
+}

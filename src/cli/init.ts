@@ -1,0 +1,13 @@
+import type { Command } from 'commander';
+import { initialise } from '../server/initialise.js';
+import { addSettingsOptions, settingsOf } from './settings-options.js';
+
+export function addInitCommand(program: Command): void {
+  const command = program
+    .command('init')
+    .description('make the data directory, its token and the first administrator; keeps what exists');
+  addSettingsOptions(command).action(async (options) => {
+    const { settings } = settingsOf(options);
+    await initialise(settings, (what) => console.log(`made ${what}`));
+  });
+}

@@ -1,0 +1,22 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { addConfigCommand } from './config.js';
+import { addInitCommand } from './init.js';
+import { addServeCommand } from './serve.js';
+import { addTokenCommand } from './token.js';
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+
+const program = new Command('hsm-kms')
+  .description('The AWS KMS API over the PKCS#11 token that you own')
+  .version(version)
+  .showHelpAfterError();
+for (const add of [addServeCommand, addInitCommand, addConfigCommand, addTokenCommand]) add(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  console.error(`hsm-kms: ${(error as Error).message}`);
+  process.exit(1);
+}

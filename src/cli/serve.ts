@@ -1,0 +1,18 @@
+import type { Command } from 'commander';
+import { supervise } from '../server/supervisor.js';
+import { addSettingsOptions, settingsOf } from './settings-options.js';
+
+export function addServeCommand(program: Command): void {
+  const command = program.command('serve').description('answer KMS requests until stopped');
+  addSettingsOptions(command).action(async (options) => {
+    const { settings } = settingsOf(options);
+    if (settings.insecureNoAuth) {
+      console.error(
+        'WARNING: requests are not authenticated (--insecure-no-auth). Whoever reaches this port uses every key.',
+      );
+    }
+    await supervise(settings, ({ host, port }) => {
+      console.log(`listening on http://${host.includes(':') ? `[${host}]` : host}:${port}`);
+    });
+  });
+}

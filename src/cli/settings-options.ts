@@ -1,0 +1,23 @@
+import type { Command } from 'commander';
+import { type LoadedSettings, loadSettings } from '../config/load-settings.js';
+import { environmentName, flagName, type SettingName, settingNames, settingTable } from '../config/settings.js';
+
+/** Adds --config and a flag for each setting. */
+export function addSettingsOptions(command: Command): Command {
+  command.option('--config <file>', 'YAML file with settings (environment: HSM_KMS_CONFIG)');
+  for (const name of settingNames) {
+    const value = name === 'insecureNoAuth' ? '' : ' <value>';
+    command.option(
+      `${flagName(name)}${value}`,
+      `${settingTable[name].meaning} (environment: ${environmentName(name)})`,
+    );
+  }
+  return command;
+}
+
+/** The settings of a command's flags, the environment and the file. @throws SettingsError */
+export function settingsOf(options: Readonly<Record<string, unknown>>): LoadedSettings {
+  const flags = Object.fromEntries(settingNames.map((name) => [name, options[name]])) as Record<SettingName, unknown>;
+  const file = (options.config as string | undefined) ?? process.env.HSM_KMS_CONFIG;
+  return loadSettings({ flags, environment: process.env, file: file || undefined });
+}

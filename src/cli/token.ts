@@ -1,0 +1,21 @@
+import type { Command } from 'commander';
+import { Capabilities } from '../keys/capabilities.js';
+import { dataDirectory } from '../server/data-directory.js';
+import { tokenSettings } from '../server/token-settings.js';
+import { Token } from '../token/token.js';
+import { addSettingsOptions, settingsOf } from './settings-options.js';
+
+export function addTokenCommand(program: Command): void {
+  const token = program.command('token').description('look at the token');
+  const describe = token.command('describe').description('print what the token is, and where each KMS algorithm runs');
+  addSettingsOptions(describe).action(async (options) => {
+    const { settings } = settingsOf(options);
+    const opened = Token.open(tokenSettings(settings, dataDirectory(settings)));
+    for (const [name, value] of Object.entries(opened.identity)) console.log(`${name}: ${value}`);
+    const capabilities = await Capabilities.probe(opened, { allowSplit: settings.splitOaep });
+    console.log();
+    for (const { spec, usage = '', algorithm = '', where, detail } of capabilities.report()) {
+      console.log(`${spec.padEnd(24)}${usage.padEnd(22)}${algorithm.padEnd(28)}${where.padEnd(16)}${detail}`);
+    }
+  });
+}

@@ -1,0 +1,117 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import express from 'express';
+import type { Logger } from 'pino';
+import type { AccessKey } from '../authorization/identities.js';
+import type { Principal } from '../authorization/principal.js';
+import { KmsError } from '../contract/kms-error.js';
+import { operationOfTarget } from '../contract/operations.js';
+import type { Kms } from '../operations/kms.js';
+import { answer } from '../operations/pipeline.js';
+import { createExpressServer } from './express-without-prototype-changes.js';
+import { readBody } from './request-body.js';
+import type { SigV4Verifier } from './sigv4/verifier.js';
+
+/** What HTTP needs of the rest of the service. */
+export interface HttpServices {
+  readonly kms: Kms;
+  readonly verifier: SigV4Verifier<AccessKey>;
+  /** Stands in for every caller when requests need no signature. */
+  readonly unsignedPrincipal: Principal | undefined;
+  readonly maxBodyBytes: number;
+  readonly log: Logger;
+  /** True when the token and the store answer. */
+  readonly isReady: () => Promise<boolean>;
+}
+
+const contentType = 'application/x-amz-json-1.1';
+/** What a client that stops talking in the middle of a request is given, in milliseconds. */
+const requestTimeout = 30_000;
+/** Longer than the idle time of usual load balancers, which would else reuse a connection that is being closed. */
+const keepAliveTimeout = 75_000;
+
+/** The HTTP server: KMS's JSON 1.1 protocol on /, and the probes of operators beside it. */
+export function createHttpServer(services: HttpServices): Server {
+  const app = express();
+  for (const setting of ['x-powered-by', 'etag', 'query parser']) app.disable(setting);
+
+  app.get('/healthz', (_request, response) => void sendText(response, 200, 'ok\n'));
+  app.get('/readyz', async (_request, response) => {
+    const ready = await services.isReady();
+    sendText(response, ready ? 200 : 503, ready ? 'ready\n' : 'not ready\n');
+  });
+  app.use((request, response) => handle(services, request, response));
+
+  const server = createExpressServer(app, { requestTimeout, keepAliveTimeout });
+  server.on('clientError', (_error, socket) => {
+    if (!socket.writable) return;
+    const body = new KmsError('SerializationException', 'The request is not valid HTTP.').toBody();
+    socket.end(
+      `HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: ${contentType}\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    );
+  });
+  return server;
+}
+
+async function handle(services: HttpServices, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const requestId = randomUUID();
+  try {
+    const body = await readBody(request, services.maxBodyBytes);
+    if (body === undefined) return;
+    const text = await answerRequest(services, request, body);
+    send(services, response, requestId, 200, text);
+  } catch (error) {
+    const kmsError =
+      error instanceof KmsError ? error : new KmsError('KMSInternalException', undefined, { cause: error });
+    logFailure(services.log, requestId, request, kmsError);
+    send(services, response, requestId, kmsError.status, kmsError.toBody());
+  }
+}
+
+/** One request, from its headers and raw body to the text of its answer. @throws KmsError */
+async function answerRequest(services: HttpServices, request: IncomingMessage, body: Buffer): Promise<string> {
+  const { method, url, headers } = request;
+  if (method !== 'POST' || url !== '/') {
+    throw new KmsError('UnknownOperationException', 'KMS takes POST requests to the path / only.');
+  }
+  if (headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase() !== contentType) {
+    throw new KmsError('SerializationException', `The Content-Type of a request to KMS is ${contentType}.`);
+  }
+  const target = headers['x-amz-target'];
+  const operation = operationOfTarget(typeof target === 'string' ? target : undefined);
+  if (operation === undefined) throw new KmsError('UnknownOperationException');
+  const principal = services.unsignedPrincipal ?? (await services.verifier.verify(request, body)).accessKey.principal;
+  return answer(services.kms, operation, principal, body);
+}
+
+function send(
+  { unsignedPrincipal }: HttpServices,
+  response: ServerResponse,
+  requestId: string,
+  status: number,
+  body: string,
+) {
+  response.writeHead(status, {
+    'Content-Type': contentType,
+    'Content-Length': Buffer.byteLength(body),
+    'Cache-Control': 'no-cache, no-store, must-revalidate, private',
+    'x-amzn-RequestId': requestId,
+    ...(unsignedPrincipal && { 'X-Hsm-Kms-Warning': 'requests are not authenticated' }),
+  });
+  response.end(body);
+}
+
+function sendText(response: ServerResponse, status: number, body: string): void {
+  response.writeHead(status, {
+    'Content-Type': 'text/plain; charset=utf-8',
+    'Content-Length': Buffer.byteLength(body),
+  });
+  response.end(body);
+}
+
+/** A server's fault is an error with its cause; a client's is news for who looks closely. */
+function logFailure(log: Logger, requestId: string, request: IncomingMessage, error: KmsError): void {
+  const facts = { requestId, target: request.headers['x-amz-target'], error: error.name };
+  if (error.status >= 500) log.error({ ...facts, err: error.cause ?? error }, 'request failed');
+  else log.debug({ ...facts, cause: error.cause }, 'request refused');
+}

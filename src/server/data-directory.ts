@@ -1,0 +1,72 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { Settings } from '../config/settings.js';
+
+/** Where things lie in the data directory. */
+export interface DataDirectory {
+  readonly path: string;
+  readonly database: string;
+  /** An AWS shared-credentials file with the first administrator. */
+  readonly credentials: string;
+  /** The SoftHSM2 token that the service made for itself, used when no module is configured. */
+  readonly softHsm: {
+    readonly configuration: string;
+    readonly tokens: string;
+    readonly securityOfficerPin: string;
+    readonly userPin: string;
+  };
+}
+
+export function dataDirectory({ dataDir }: Pick<Settings, 'dataDir'>): DataDirectory {
+  const path = resolve(dataDir);
+  return {
+    path,
+    database: join(path, 'hsm-kms.db'),
+    credentials: join(path, 'credentials'),
+    softHsm: {
+      configuration: join(path, 'softhsm2.conf'),
+      tokens: join(path, 'tokens'),
+      securityOfficerPin: join(path, 'token-so-pin'),
+      userPin: join(path, 'token-user-pin'),
+    },
+  };
+}
+
+/** A directory that only its owner enters. @throws Error that names it */
+export function makePrivateDirectory(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    chmodSync(path, 0o700);
+  } catch (error) {
+    throw new Error(`The directory ${path} cannot be made: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** Writes a file that only its owner reads: whole or not at all. @throws Error that names it */
+export function writePrivateFile(path: string, content: string): void {
+  try {
+    const unfinished = `${path}.new`;
+    writeFileSync(unfinished, content, { mode: 0o600 });
+    chmodSync(unfinished, 0o600);
+    renameSync(unfinished, path);
+  } catch (error) {
+    throw new Error(`The file ${path} cannot be written: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** A secret in a file of its own, without the line end that editors leave. @throws Error that names the file */
+export function readSecretFile(path: string): string {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    throw new Error(`The secret in ${path} cannot be read: ${(error as Error).message}`, { cause: error });
+  }
+  if (text === '') throw new Error(`The file ${path} is empty; it must hold a PIN.`);
+  return text;
+}
+
+/** True when the directory has been initialised to its end. */
+export function isInitialised(directory: DataDirectory): boolean {
+  return existsSync(directory.database) && existsSync(directory.credentials);
+}

@@ -1,0 +1,91 @@
+import { randomBytes, randomInt } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { Identities } from '../authorization/identities.js';
+import type { Settings } from '../config/settings.js';
+import { Store } from '../store/store.js';
+import { Sealer } from '../token/sealing.js';
+import { initialiseSoftHsmToken, softHsmConfiguration } from '../token/softhsm.js';
+import { Token } from '../token/token.js';
+import {
+  type DataDirectory,
+  dataDirectory,
+  makePrivateDirectory,
+  readSecretFile,
+  writePrivateFile,
+} from './data-directory.js';
+import { tokenSettings, usesOwnSoftHsm } from './token-settings.js';
+
+/** AWS's alphabet of ids: base32. */
+const idAlphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
+
+function randomId(prefix: 'AKIA' | 'AIDA'): string {
+  return prefix + Array.from({ length: 16 }, () => idAlphabet[randomInt(idAlphabet.length)]).join('');
+}
+
+/**
+ * Makes what the service needs to run: directory, SoftHSM2 token (unless a module is configured), database, sealing
+ * key, first administrator. What exists is kept, so that it may be run again, also after it was interrupted.
+ *
+ * @param report is told of each thing that was made
+ * @throws Error that says what to do
+ */
+export async function initialise(settings: Settings, report: (what: string) => void): Promise<void> {
+  const directory = dataDirectory(settings);
+  makePrivateDirectory(directory.path);
+  if (usesOwnSoftHsm(settings)) initialiseOwnToken(settings, directory, report);
+
+  const token = Token.open(tokenSettings(settings, directory));
+  const store = Store.open(directory.database);
+  try {
+    await store.migrate();
+    const sealer = new Sealer(token);
+    if (!sealer.isReady()) {
+      await sealer.prepare();
+      report('the sealing key, in the token');
+    }
+    await createFirstAdministrator(settings, directory, new Identities(store, sealer, settings.accountId), report);
+  } finally {
+    await store.close();
+  }
+}
+
+function initialiseOwnToken(settings: Settings, { softHsm }: DataDirectory, report: (what: string) => void): void {
+  makePrivateDirectory(softHsm.tokens);
+  const configuration = softHsmConfiguration(softHsm.tokens);
+  if (!existsSync(softHsm.configuration) || readFileSync(softHsm.configuration, 'utf8') !== configuration) {
+    writePrivateFile(softHsm.configuration, configuration);
+  }
+  for (const file of [softHsm.securityOfficerPin, softHsm.userPin]) {
+    if (!existsSync(file)) writePrivateFile(file, `${randomBytes(24).toString('base64url')}\n`);
+  }
+  process.env.SOFTHSM2_CONF = softHsm.configuration;
+  const made = initialiseSoftHsmToken(settings.tokenLabel, {
+    securityOfficer: readSecretFile(softHsm.securityOfficerPin),
+    user: readSecretFile(softHsm.userPin),
+  });
+  if (made) report(`a SoftHSM2 token in ${softHsm.tokens}, with random PINs`);
+}
+
+/** The credentials file is written first: an administrator without credentials would lock everybody out. */
+async function createFirstAdministrator(
+  settings: Settings,
+  directory: DataDirectory,
+  identities: Identities,
+  report: (what: string) => void,
+): Promise<void> {
+  if (await identities.firstAdministrator()) return;
+  const accessKeyId = randomId('AKIA');
+  const secretAccessKey = randomBytes(30).toString('base64');
+  writePrivateFile(
+    directory.credentials,
+    `[default]\naws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}\nregion = ${settings.region}\n`,
+  );
+  const administrator = {
+    arn: `arn:aws:iam::${settings.accountId}:user/administrator`,
+    uniqueId: randomId('AIDA'),
+    accountId: settings.accountId,
+    administrator: true,
+  };
+  await identities.create(administrator, accessKeyId, Buffer.from(secretAccessKey), new Date());
+  report(`the administrator ${administrator.arn}, with credentials in ${directory.credentials}`);
+}

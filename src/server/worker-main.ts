@@ -1,0 +1,3 @@
+import { runWorker } from './worker-process.js';
+
+await runWorker();

@@ -1,0 +1,41 @@
+import type { Settings } from '../config/settings.js';
+import { startWorker, type Worker } from './worker.js';
+
+/** Environment variable in which the supervisor hands a worker its settings, as JSON; they hold no secrets. */
+export const settingsVariable = 'HSM_KMS_WORKER_SETTINGS';
+
+/** What a worker is told by its supervisor, and tells it. */
+export type ToWorker = { readonly kind: 'stop' };
+export type FromWorker =
+  | { readonly kind: 'listening'; readonly host: string; readonly port: number }
+  | { readonly kind: 'failed'; readonly message: string };
+
+function tell(message: FromWorker): Promise<void> {
+  return new Promise((resolve) => {
+    process.send?.(message, undefined, undefined, () => resolve());
+  });
+}
+
+/** The entry point of a worker process. */
+export async function runWorker(): Promise<void> {
+  let worker: Worker | undefined;
+  const stop = async () => {
+    await worker?.stop();
+    process.exit(0);
+  };
+  process.on('message', ({ kind }: ToWorker) => {
+    if (kind === 'stop') void stop();
+  });
+  // the supervisor is gone: nobody would replace or stop this worker
+  process.on('disconnect', () => void stop());
+  // a terminal sends its signals to the whole group; the supervisor decides what they mean
+  process.on('SIGINT', () => {});
+  process.on('SIGTERM', () => {});
+  try {
+    worker = await startWorker(JSON.parse(process.env[settingsVariable] ?? '') as Settings);
+    await tell({ kind: 'listening', ...worker.address });
+  } catch (error) {
+    await tell({ kind: 'failed', message: (error as Error).message });
+    process.exit(1);
+  }
+}

@@ -1,0 +1,108 @@
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import { type Logger, pino } from 'pino';
+import { Identities } from '../authorization/identities.js';
+import type { Settings } from '../config/settings.js';
+import { createHttpServer } from '../http/app.js';
+import { SigV4Verifier } from '../http/sigv4/verifier.js';
+import { AliasRepository } from '../keys/alias-repository.js';
+import { Capabilities } from '../keys/capabilities.js';
+import { KeyRepository } from '../keys/key-repository.js';
+import type { Kms } from '../operations/kms.js';
+import { Store } from '../store/store.js';
+import { Sealer } from '../token/sealing.js';
+import { Token } from '../token/token.js';
+import { dataDirectory, isInitialised } from './data-directory.js';
+import { tokenSettings } from './token-settings.js';
+
+const aliasesPerKey = 50;
+
+/** A worker that answers requests. */
+export interface Worker {
+  readonly address: { readonly host: string; readonly port: number };
+  /** Takes no new connections, finishes what is under way, and ends. */
+  stop(): Promise<void>;
+}
+
+/** Opens token and store, probes the token and listens. @throws Error that says what to do */
+export async function startWorker(settings: Settings): Promise<Worker> {
+  const log = pino({ level: settings.logLevel, base: { pid: process.pid } }, pino.destination(2));
+  const directory = dataDirectory(settings);
+  if (!isInitialised(directory)) {
+    throw new Error(`The data directory ${directory.path} is not initialised. Type: hsm-kms init`);
+  }
+  const token = Token.open(tokenSettings(settings, directory));
+  const store = Store.open(directory.database);
+  await store.migrate();
+  const capabilities = await Capabilities.probe(token, { allowSplit: settings.splitOaep });
+  for (const line of capabilities.report()) log.debug(line, 'capability');
+
+  const home = { region: settings.region, accountId: settings.accountId };
+  const kms: Kms = {
+    home,
+    keys: new KeyRepository(store, home),
+    aliases: new AliasRepository(store, home, aliasesPerKey),
+    token,
+    capabilities,
+    now: () => new Date(),
+  };
+  const identities = new Identities(store, new Sealer(token), settings.accountId);
+  const server = createHttpServer({
+    kms,
+    verifier: new SigV4Verifier({
+      regions: [settings.region],
+      findAccessKey: (accessKeyId) => identities.find(accessKeyId),
+      // the AWS SDK for PHP does not sign it, and it can only lead to a refusal here
+      requireSignedContentType: false,
+    }),
+    unsignedPrincipal: settings.insecureNoAuth ? await unsignedPrincipal(identities) : undefined,
+    maxBodyBytes: settings.maxBodyBytes,
+    log,
+    isReady: async () => token.isHealthy() && (await isAnswering(store)),
+  });
+  await listen(server, settings);
+  const address = server.address();
+  const port = typeof address === 'object' && address ? address.port : settings.port;
+  return { address: { host: settings.host, port }, stop: () => stop(server, store, settings.drainMilliseconds, log) };
+}
+
+async function unsignedPrincipal(identities: Identities) {
+  const administrator = await identities.firstAdministrator();
+  if (administrator === undefined) throw new Error('There is no administrator to stand in for unsigned requests.');
+  return administrator;
+}
+
+async function isAnswering(store: Store): Promise<boolean> {
+  try {
+    await store.db.selectFrom('store_facts').select('name').limit(1).execute();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function listen(server: Server, { host, port }: Settings): Promise<void> {
+  server.listen(port, host);
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const reason =
+      code === 'EADDRINUSE' ? 'another program uses it. Set HSM_KMS_PORT to another port' : (error as Error).message;
+    throw new Error(`The address ${host}:${port} cannot be listened on: ${reason}.`, { cause: error });
+  }
+}
+
+async function stop(server: Server, store: Store, drainMilliseconds: number, log: Logger): Promise<void> {
+  const closed = new Promise<void>((resolve) => {
+    server.close(() => resolve());
+  });
+  server.closeIdleConnections();
+  const late = setTimeout(() => {
+    log.warn({ drainMilliseconds }, 'requests are still under way: their connections are closed');
+    server.closeAllConnections();
+  }, drainMilliseconds);
+  await closed;
+  clearTimeout(late);
+  await store.close();
+}
