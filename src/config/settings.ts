@@ -70,6 +70,10 @@ export const settingTable = {
     type: wholeNumber(0, 600_000).default(10_000),
     meaning: 'How long a stop waits for requests that are under way, in milliseconds',
   },
+  scheduleMilliseconds: {
+    type: wholeNumber(10, 3_600_000).default(10_000),
+    meaning: 'How often due work is looked for (deletions, rotations, expiry), in milliseconds',
+  },
   insecureNoAuth: {
     type: truth.default(false),
     meaning: 'Answer unsigned requests as the first administrator; only on a loopback address, only for laboratories',

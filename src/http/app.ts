@@ -58,7 +58,7 @@ async function handle(services: HttpServices, request: IncomingMessage, response
   try {
     const body = await readBody(request, services.maxBodyBytes);
     if (body === undefined) return;
-    const text = await answerRequest(services, request, body);
+    const text = await answerRequest(services, request, requestId, body);
     send(services, response, requestId, 200, text);
   } catch (error) {
     const kmsError =
@@ -69,7 +69,12 @@ async function handle(services: HttpServices, request: IncomingMessage, response
 }
 
 /** One request, from its headers and raw body to the text of its answer. @throws KmsError */
-async function answerRequest(services: HttpServices, request: IncomingMessage, body: Buffer): Promise<string> {
+async function answerRequest(
+  services: HttpServices,
+  request: IncomingMessage,
+  requestId: string,
+  body: Buffer,
+): Promise<string> {
   const { method, url, headers } = request;
   if (method !== 'POST' || url !== '/') {
     throw new KmsError('UnknownOperationException', 'KMS takes POST requests to the path / only.');
@@ -81,7 +86,7 @@ async function answerRequest(services: HttpServices, request: IncomingMessage, b
   const operation = operationOfTarget(typeof target === 'string' ? target : undefined);
   if (operation === undefined) throw new KmsError('UnknownOperationException');
   const principal = services.unsignedPrincipal ?? (await services.verifier.verify(request, body)).accessKey.principal;
-  return answer(services.kms, operation, principal, body);
+  return answer(services.kms, operation, { principal, requestId }, body);
 }
 
 function send(

@@ -4,7 +4,7 @@ import { KmsError } from '../contract/kms-error.js';
 import type { KeyPermissions, KeyUse } from '../token/key-templates.js';
 import type { MechanismName } from '../token/mechanisms.js';
 import type { GeneratedKey, Token } from '../token/token.js';
-import type { KeyRecord } from './key-record.js';
+import { type KeyRecord, newMaterial } from './key-record.js';
 import { type AlgorithmsOfUsage, type KeySpecRow, keySpecs, type SupportedUsage } from './key-specs.js';
 import { selfTest } from './self-test.js';
 
@@ -143,7 +143,7 @@ export class Capabilities {
     usage: SupportedUsage,
   ): Promise<void> {
     const names = Object.keys(row.usages[usage] ?? {});
-    const id = randomBytes(16);
+    const id = randomBytes(32);
     try {
       const mechanisms = names.flatMap((name) => waysOf(row, usage, name).flatMap((way) => way.mechanisms));
       const generated = await this.token.generateForProbe(
@@ -200,9 +200,8 @@ function probeRecord(
   id: Buffer,
   { publicValue }: GeneratedKey,
 ): KeyRecord {
-  const materialId = randomBytes(32).toString('hex');
   const now = new Date();
-  const publicKey = row.kind === 'pair' ? row.encodePublic(publicValue) : undefined;
+  const material = newMaterial(id, row.kind === 'pair' ? row.encodePublic(publicValue) : undefined, now);
   return {
     id: randomUUID(),
     arn: '',
@@ -216,8 +215,10 @@ function probeRecord(
     deletionAt: undefined,
     pendingWindowDays: undefined,
     multiRegion: false,
-    currentMaterialId: materialId,
-    materials: new Map([[materialId, { id: materialId, ckaId: id, publicKey, createdAt: now }]]),
+    currentMaterialId: material.id,
+    customKeyStoreId: undefined,
+    rotation: undefined,
+    materials: new Map([[material.id, material]]),
     tags: new Map(),
     aliases: [],
     version: 0,

@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { KeySpec } from '@aws-sdk/client-kms';
 import type { Token } from '../token/token.js';
 import type { Capabilities } from './capabilities.js';
-import type { KeyMaterial, KeyRecord } from './key-record.js';
+import { type KeyMaterial, type KeyRecord, newMaterial } from './key-record.js';
 import { keySpecs, type SupportedUsage } from './key-specs.js';
 import { selfTest } from './self-test.js';
 
@@ -42,7 +42,8 @@ export async function generateKey(token: Token, capabilities: Capabilities, inte
   }
 }
 
-async function generateMaterial(
+/** New material for a key: made and read back, not yet used. @throws TokenError */
+export async function generateMaterial(
   token: Token,
   capabilities: Capabilities,
   spec: KeySpec,
@@ -54,12 +55,7 @@ async function generateMaterial(
   const ckaId = token.random(materialIdBytes);
   const permissions = capabilities.permissions(spec, usage);
   const { publicValue } = await token.generate(row.generate, { id: ckaId, label: keyId }, permissions);
-  return {
-    id: ckaId.toString('hex'),
-    ckaId,
-    publicKey: row.kind === 'pair' ? row.encodePublic(publicValue) : undefined,
-    createdAt: new Date(),
-  };
+  return newMaterial(ckaId, row.kind === 'pair' ? row.encodePublic(publicValue) : undefined, new Date());
 }
 
 /** Destroys the token's objects of one material. @throws TokenError */

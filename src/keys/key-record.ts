@@ -1,4 +1,4 @@
-import type { KeySpec, KeyState, KeyUsageType, OriginType } from '@aws-sdk/client-kms';
+import type { KeyMaterialState, KeySpec, KeyState, KeyUsageType, OriginType, RotationType } from '@aws-sdk/client-kms';
 
 /** One generation of a key's material: objects in the token, named by its id. */
 export interface KeyMaterial {
@@ -9,6 +9,15 @@ export interface KeyMaterial {
   /** DER SubjectPublicKeyInfo; undefined for a symmetric or HMAC key. */
   readonly publicKey: Buffer | undefined;
   readonly createdAt: Date;
+  readonly state: KeyMaterialState;
+  /** False while imported material is deleted or has expired. */
+  readonly present: boolean;
+  /** Imported material only. */
+  readonly description: string | undefined;
+  readonly expiresAt: Date | undefined;
+  /** When it became current by a rotation, and which; undefined for the first. */
+  readonly rotatedAt: Date | undefined;
+  readonly rotationType: RotationType | undefined;
 }
 
 /** A KMS key as the store knows it. Records are shared by requests: nobody changes one. */
@@ -28,6 +37,10 @@ export interface KeyRecord {
   readonly pendingWindowDays: number | undefined;
   readonly multiRegion: boolean;
   readonly currentMaterialId: string | undefined;
+  /** The custom key store whose token holds the key. */
+  readonly customKeyStoreId: string | undefined;
+  /** Automatic rotation; undefined while it is off. */
+  readonly rotation: { readonly periodDays: number; readonly nextAt: Date } | undefined;
   readonly materials: ReadonlyMap<string, KeyMaterial>;
   readonly tags: ReadonlyMap<string, string>;
   /** With their prefix: alias/... */
@@ -41,4 +54,20 @@ export function currentMaterial(key: KeyRecord): KeyMaterial {
   const material = key.materials.get(key.currentMaterialId ?? '');
   if (material === undefined) throw new Error(`key ${key.id} has no current material`);
   return material;
+}
+
+/** Material as it is when it is made. @param ckaId 32 bytes, whose hexadecimal digits are its id */
+export function newMaterial(ckaId: Buffer, publicKey: Buffer | undefined, createdAt: Date): KeyMaterial {
+  return {
+    id: ckaId.toString('hex'),
+    ckaId,
+    publicKey,
+    createdAt,
+    state: 'CURRENT',
+    present: true,
+    description: undefined,
+    expiresAt: undefined,
+    rotatedAt: undefined,
+    rotationType: undefined,
+  };
 }

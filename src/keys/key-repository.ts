@@ -1,7 +1,7 @@
 import type { KeySpec, KeyState, KeyUsageType, OriginType } from '@aws-sdk/client-kms';
-import type { Selectable } from 'kysely';
+import type { Insertable, Selectable, Transaction } from 'kysely';
 import { RevisionCache } from '../store/revision-cache.js';
-import type { KeyMaterialsTable, KeysTable } from '../store/schema.js';
+import type { KeyMaterialsTable, KeysTable, Schema } from '../store/schema.js';
 import type { Store } from '../store/store.js';
 import type { KeyMaterial, KeyRecord } from './key-record.js';
 import { type Home, keyArn } from './key-reference.js';
@@ -17,6 +17,9 @@ export interface KeyChanges {
   readonly description?: string;
   readonly deletionAt?: Date | undefined;
   readonly pendingWindowDays?: number | undefined;
+  readonly policy?: string;
+  readonly rotation?: KeyRecord['rotation'];
+  readonly currentMaterialId?: string | undefined;
 }
 
 export type NewKey = Omit<KeyRecord, 'arn' | 'aliases' | 'version'>;
@@ -69,18 +72,13 @@ export class KeyRepository {
           pending_window_days: null,
           multi_region: key.multiRegion ? 1 : 0,
           current_material_id: key.currentMaterialId ?? null,
+          custom_key_store_id: key.customKeyStoreId ?? null,
+          rotation_period_days: key.rotation?.periodDays ?? null,
+          next_rotation_at: key.rotation?.nextAt.getTime() ?? null,
         })
         .execute();
       for (const material of key.materials.values()) {
-        await transaction
-          .insertInto('key_materials')
-          .values({
-            id: material.id,
-            key_id: key.id,
-            public_key: material.publicKey ?? null,
-            created_at: material.createdAt.getTime(),
-          })
-          .execute();
+        await transaction.insertInto('key_materials').values(materialRow(key.id, material)).execute();
       }
       for (const [tagKey, tagValue] of key.tags) {
         await transaction.insertInto('tags').values({ key_id: key.id, tag_key: tagKey, tag_value: tagValue }).execute();
@@ -88,8 +86,16 @@ export class KeyRepository {
     });
   }
 
-  /** Changes a key that has not changed since it was read. @throws StaleKeyError when it has */
-  async change(key: KeyRecord, changes: KeyChanges): Promise<void> {
+  /**
+   * Changes a key that has not changed since it was read, and what belongs to it, both or none.
+   *
+   * @throws StaleKeyError when it has changed
+   */
+  async change(
+    key: KeyRecord,
+    changes: KeyChanges,
+    alongside?: (transaction: Transaction<Schema>) => Promise<unknown>,
+  ): Promise<void> {
     await this.store.change(async (transaction) => {
       const { numUpdatedRows } = await transaction
         .updateTable('keys')
@@ -99,12 +105,35 @@ export class KeyRepository {
           ...(changes.description !== undefined && { description: changes.description }),
           ...('deletionAt' in changes && { deletion_at: changes.deletionAt?.getTime() ?? null }),
           ...('pendingWindowDays' in changes && { pending_window_days: changes.pendingWindowDays ?? null }),
+          ...(changes.policy !== undefined && { policy: changes.policy }),
+          ...('rotation' in changes && {
+            rotation_period_days: changes.rotation?.periodDays ?? null,
+            next_rotation_at: changes.rotation?.nextAt.getTime() ?? null,
+          }),
+          ...('currentMaterialId' in changes && { current_material_id: changes.currentMaterialId ?? null }),
         }))
         .where('id', '=', key.id)
         .where('version', '=', key.version)
         .executeTakeFirst();
       if (numUpdatedRows !== 1n) throw new StaleKeyError(`key ${key.id} has changed`);
+      await alongside?.(transaction);
     });
+  }
+
+  /** Ids of keys with something due, whatever their state, the longest due first. */
+  async listDue(column: 'deletion_at' | 'next_rotation_at', now: Date): Promise<string[]> {
+    const rows = await this.store.db
+      .selectFrom('keys')
+      .select('id')
+      .where(column, '<=', now.getTime())
+      .orderBy(column)
+      .execute();
+    return rows.map((row) => row.id);
+  }
+
+  /** Deletes a key with its materials, aliases, tags and grants. */
+  async delete(id: string): Promise<void> {
+    await this.store.change((transaction) => transaction.deleteFrom('keys').where('id', '=', id).execute());
   }
 
   private async load(id: string): Promise<KeyRecord | undefined> {
@@ -146,6 +175,11 @@ function recordOf(
     pendingWindowDays: row.pending_window_days ?? undefined,
     multiRegion: row.multi_region === 1,
     currentMaterialId: row.current_material_id ?? undefined,
+    customKeyStoreId: row.custom_key_store_id ?? undefined,
+    rotation:
+      row.rotation_period_days === null || row.next_rotation_at === null
+        ? undefined
+        : { periodDays: row.rotation_period_days, nextAt: new Date(row.next_rotation_at) },
     version: row.version,
     ...parts,
   };
@@ -157,5 +191,27 @@ function materialOf(row: Selectable<KeyMaterialsTable>): KeyMaterial {
     ckaId: Buffer.from(row.id, 'hex'),
     publicKey: row.public_key ?? undefined,
     createdAt: new Date(row.created_at),
+    state: row.state as KeyMaterial['state'],
+    present: row.present === 1,
+    description: row.description ?? undefined,
+    expiresAt: row.expires_at === null ? undefined : new Date(row.expires_at),
+    rotatedAt: row.rotated_at === null ? undefined : new Date(row.rotated_at),
+    rotationType: (row.rotation_type ?? undefined) as KeyMaterial['rotationType'],
+  };
+}
+
+/** The row of a key's material. */
+export function materialRow(keyId: string, material: KeyMaterial): Insertable<KeyMaterialsTable> {
+  return {
+    id: material.id,
+    key_id: keyId,
+    public_key: material.publicKey ?? null,
+    created_at: material.createdAt.getTime(),
+    state: material.state ?? 'CURRENT',
+    present: material.present ? 1 : 0,
+    description: material.description ?? null,
+    expires_at: material.expiresAt?.getTime() ?? null,
+    rotated_at: material.rotatedAt?.getTime() ?? null,
+    rotation_type: material.rotationType ?? null,
   };
 }

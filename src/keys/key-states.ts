@@ -38,6 +38,11 @@ const enabling: StateRow = {
   Updating: 'invalid',
 };
 const scheduling: StateRow = { ...everyState, ...pendingDeletionRefused, Updating: 'invalid' };
+/** Changes of a key's material; not uses of it. */
+const rotating: StateRow = { ...cryptographic };
+const granting: StateRow = { ...cryptographic, Unavailable: 'pass' };
+const importing: StateRow = { ...everyState, ...pendingDeletionRefused, Creating: 'invalid' };
+const unimporting: StateRow = { ...everyState, Creating: 'invalid', Updating: 'invalid' };
 const onlyPendingDeletion: StateRow = {
   Enabled: 'invalid',
   Disabled: 'invalid',
@@ -64,13 +69,30 @@ const stateTable: { readonly [N in OperationName]?: StateRow } = {
   VerifyMac: cryptographic,
   DeriveSharedSecret: cryptographic,
   GetPublicKey: cryptographic,
+  Encapsulate: cryptographic,
+  Decapsulate: cryptographic,
+  CreateGrant: granting,
+  EnableKeyRotation: rotating,
+  DisableKeyRotation: rotating,
+  RotateKeyOnDemand: rotating,
+  GetParametersForImport: importing,
+  ImportKeyMaterial: importing,
+  DeleteImportedKeyMaterial: unimporting,
   CreateAlias: descriptive,
+  TagResource: descriptive,
+  UntagResource: descriptive,
+  UpdateKeyDescription: descriptive,
   UpdateAlias: descriptive,
   EnableKey: enabling,
   DisableKey: enabling,
   ScheduleKeyDeletion: scheduling,
   CancelKeyDeletion: onlyPendingDeletion,
 };
+
+/** True for operations that use key material; GetPublicKey only reads what is public. */
+export function isCryptographic(operation: OperationName): boolean {
+  return stateTable[operation] === cryptographic && operation !== 'GetPublicKey';
+}
 
 /** What AWS says of a key that is in the wrong state. */
 const stateWords: { readonly [S in KeyState]?: string } = {

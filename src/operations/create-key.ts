@@ -4,7 +4,7 @@ import { generateKey } from '../keys/key-generation.js';
 import { keyMetadata } from '../keys/key-metadata.js';
 import { keyArn } from '../keys/key-reference.js';
 import { keySpecs, type SupportedUsage, usagesOf } from '../keys/key-specs.js';
-import type { Kms } from './kms.js';
+import type { KeyToken } from '../keys/key-tokens.js';
 import { operation } from './operation.js';
 
 /** What a request asks for, with its defaults. */
@@ -14,7 +14,10 @@ interface Wanted {
 }
 
 /** KeySpec and KeyUsage, checked against each other and the token. @throws KmsError */
-function wantedOf(kms: Kms, input: Pick<CreateKeyRequest, 'KeySpec' | 'KeyUsage' | 'CustomerMasterKeySpec'>): Wanted {
+function wantedOf(
+  { capabilities }: KeyToken,
+  input: Pick<CreateKeyRequest, 'KeySpec' | 'KeyUsage' | 'CustomerMasterKeySpec'>,
+): Wanted {
   if (input.KeySpec !== undefined && input.CustomerMasterKeySpec !== undefined) {
     throw new KmsError(
       'ValidationException',
@@ -36,7 +39,7 @@ function wantedOf(kms: Kms, input: Pick<CreateKeyRequest, 'KeySpec' | 'KeyUsage'
   if (!usagesOf(spec).includes(usage)) {
     throw new KmsError('ValidationException', `KeyUsage ${usage} is not compatible with KeySpec ${spec}`);
   }
-  if (kms.capabilities.offered(spec, usage as SupportedUsage).length === 0) {
+  if (capabilities.offered(spec, usage as SupportedUsage).length === 0) {
     throw new KmsError('UnsupportedOperationException', `The token does not offer ${spec} keys for ${usage}.`);
   }
   return { spec, usage: usage as SupportedUsage };
@@ -69,8 +72,9 @@ export function checkedTags(tags: readonly Tag[]): Map<string, string> {
 export const createKey = operation('CreateKey', {
   async run(input, { kms }) {
     checkOrigin(input);
-    const wanted = wantedOf(kms, input);
-    const key = await generateKey(kms.token, kms.capabilities, {
+    const { token, capabilities } = kms.tokens.own;
+    const wanted = wantedOf(kms.tokens.own, input);
+    const key = await generateKey(token, capabilities, {
       ...wanted,
       multiRegion: input.MultiRegion ?? false,
       origin: 'AWS_KMS',
@@ -80,9 +84,11 @@ export const createKey = operation('CreateKey', {
       createdAt: kms.now(),
       deletionAt: undefined,
       pendingWindowDays: undefined,
+      customKeyStoreId: undefined,
+      rotation: undefined,
       tags: checkedTags(input.Tags ?? []),
     });
     await kms.keys.insert(key);
-    return { KeyMetadata: keyMetadata({ ...key, arn: keyArn(kms.home, key.id) }, kms.home, kms.capabilities) };
+    return { KeyMetadata: keyMetadata({ ...key, arn: keyArn(kms.home, key.id) }, kms.home, capabilities) };
   },
 });

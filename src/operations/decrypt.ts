@@ -54,8 +54,9 @@ export async function decryptUnder(kms: Kms, key: KeyRecord, input: CiphertextIn
       'The key ID in the request does not identify a CMK that can perform this operation.',
     );
   }
-  const algorithm = encryptionAlgorithmOf(kms, key, name, context);
-  const decrypted = await algorithm.decrypt(kms.token, key, ciphertext, context);
+  const keyToken = await kms.tokens.of(key);
+  const algorithm = encryptionAlgorithmOf(keyToken, key, name, context);
+  const decrypted = await algorithm.decrypt(keyToken.token, key, ciphertext, context);
   if (decrypted === undefined) throw new KmsError('InvalidCiphertextException');
   return decrypted;
 }

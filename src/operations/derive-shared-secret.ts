@@ -6,11 +6,12 @@ import { refuseRecipient } from './recipient.js';
 
 export const deriveSharedSecret = operation('DeriveSharedSecret', {
   keys: { key: { from: 'KeyId', aliases: true, usage: 'KEY_AGREEMENT' } },
-  run(input, { key, kms }) {
+  async run(input, { key, kms }) {
     refuseRecipient(input);
     const { KeyAgreementAlgorithm, PublicKey } = input;
-    const algorithm = kms.capabilities.algorithm(key.spec, 'KEY_AGREEMENT', KeyAgreementAlgorithm);
-    const SharedSecret = agree(kms.token, currentMaterial(key), algorithm, PublicKey);
+    const { token, capabilities } = await kms.tokens.of(key);
+    const algorithm = capabilities.algorithm(key.spec, 'KEY_AGREEMENT', KeyAgreementAlgorithm);
+    const SharedSecret = agree(token, currentMaterial(key), algorithm, PublicKey);
     if (SharedSecret === undefined) throw new KmsError('ValidationException', '');
     return { KeyId: key.arn, SharedSecret, KeyAgreementAlgorithm, KeyOrigin: key.origin };
   },

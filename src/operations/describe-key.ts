@@ -4,6 +4,7 @@ import { operation } from './operation.js';
 export const describeKey = operation('DescribeKey', {
   keys: { key: { from: 'KeyId', aliases: true } },
   run(_input, { key, kms }) {
-    return { KeyMetadata: keyMetadata(key, kms.home, kms.capabilities) };
+    const { capabilities } = kms.tokens.own;
+    return { KeyMetadata: keyMetadata(key, kms.home, capabilities) };
   },
 });

@@ -1,6 +1,7 @@
 import { KmsError } from '../contract/kms-error.js';
 import type { EncryptionAlgorithm, EncryptionContext } from '../keys/algorithms/encryption.js';
 import type { KeyRecord } from '../keys/key-record.js';
+import type { KeyToken } from '../keys/key-tokens.js';
 import type { Kms } from './kms.js';
 import { operation } from './operation.js';
 
@@ -11,12 +12,12 @@ import { operation } from './operation.js';
  * context with an algorithm that cannot bind it
  */
 export function encryptionAlgorithmOf(
-  kms: Kms,
+  { capabilities }: KeyToken,
   key: KeyRecord,
   name: string,
   context: EncryptionContext,
 ): EncryptionAlgorithm {
-  const algorithm = kms.capabilities.algorithm(key.spec, 'ENCRYPT_DECRYPT', name);
+  const algorithm = capabilities.algorithm(key.spec, 'ENCRYPT_DECRYPT', name);
   if (!algorithm.selfDescribing && context !== undefined && Object.keys(context).length > 0) {
     throw new KmsError('ValidationException', `EncryptionContext is not supported with the algorithm ${name}.`);
   }
@@ -24,21 +25,23 @@ export function encryptionAlgorithmOf(
 }
 
 /** Encrypts under a key, within the limits of its algorithm. @throws KmsError ValidationException; TokenError */
-export function encryptUnder(
+export async function encryptUnder(
   kms: Kms,
   key: KeyRecord,
   name: string,
   plaintext: Buffer,
   context: EncryptionContext,
-): Promise<Buffer> | Buffer {
-  const algorithm = encryptionAlgorithmOf(kms, key, name, context);
+): Promise<Buffer> {
+  const keyToken = await kms.tokens.of(key);
+  const algorithm = encryptionAlgorithmOf(keyToken, key, name, context);
   if (plaintext.length > algorithm.plaintextBytes) {
     throw new KmsError(
       'ValidationException',
       `Algorithm ${name} and key spec ${key.spec} cannot encrypt data larger than ${algorithm.plaintextBytes} bytes.`,
     );
   }
-  return algorithm.encrypt(kms.token, key, plaintext, context);
+  if (algorithm.selfDescribing) await kms.encryptions.take(key.currentMaterialId as string);
+  return algorithm.encrypt(keyToken.token, key, plaintext, context);
 }
 
 export const encrypt = operation('Encrypt', {

@@ -20,8 +20,9 @@ async function dataKeyPair(kms: Kms, key: KeyRecord, { KeyPairSpec, EncryptionCo
     const reason = row.kind === 'unsupported' ? row.reason : 'It has no key pairs.';
     throw new KmsError('UnsupportedOperationException', `KeyPairSpec ${KeyPairSpec} is not supported. ${reason}`);
   }
-  encryptionAlgorithmOf(kms, key, 'SYMMETRIC_DEFAULT', EncryptionContext);
-  const { publicValue, privateValue } = await kms.token.generateDisclosedKeyPair(row.generate);
+  const keyToken = await kms.tokens.of(key);
+  encryptionAlgorithmOf(keyToken, key, 'SYMMETRIC_DEFAULT', EncryptionContext);
+  const { publicValue, privateValue } = await keyToken.token.generateDisclosedKeyPair(row.generate);
   const PrivateKeyPlaintext = row.encodePrivate(publicValue, privateValue);
   for (const value of Object.values(privateValue)) if (Buffer.isBuffer(value)) value.fill(0);
   return {

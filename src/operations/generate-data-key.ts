@@ -20,7 +20,9 @@ async function dataKey(kms: Kms, key: KeyRecord, { KeySpec, NumberOfBytes, Encry
   if ((KeySpec === undefined) === (NumberOfBytes === undefined)) {
     throw new KmsError('ValidationException', 'Please specify either number of bytes or key spec.');
   }
-  const Plaintext = kms.token.random(KeySpec === undefined ? (NumberOfBytes as number) : dataKeyBytes[KeySpec]);
+  const Plaintext = (await kms.tokens.of(key)).token.random(
+    KeySpec === undefined ? (NumberOfBytes as number) : dataKeyBytes[KeySpec],
+  );
   const CiphertextBlob = await encryptUnder(kms, key, 'SYMMETRIC_DEFAULT', Plaintext, EncryptionContext);
   return { CiphertextBlob, Plaintext, KeyId: key.arn, KeyMaterialId: key.currentMaterialId };
 }

@@ -10,6 +10,6 @@ export const generateRandom = operation('GenerateRandom', {
       throw new KmsError('CustomKeyStoreNotFoundException', `Custom key store ${CustomKeyStoreId} does not exist.`);
     }
     if (NumberOfBytes === undefined) throw new KmsError('ValidationException', 'NumberOfBytes is required.');
-    return { Plaintext: kms.token.random(NumberOfBytes) };
+    return { Plaintext: kms.tokens.own.token.random(NumberOfBytes) };
   },
 });

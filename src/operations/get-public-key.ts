@@ -14,13 +14,14 @@ export const getPublicKey = operation('GetPublicKey', {
         `${key.arn} key spec is ${key.spec} which is not valid for GetPublicKey.`,
       );
     }
+    const { capabilities } = kms.tokens.own;
     return {
       KeyId: key.arn,
       PublicKey: publicKey,
       CustomerMasterKeySpec: key.spec as CustomerMasterKeySpec,
       KeySpec: key.spec,
       KeyUsage: key.usage,
-      ...algorithmList(key, kms.capabilities),
+      ...algorithmList(key, capabilities),
     };
   },
 });

@@ -39,6 +39,9 @@ export const scheduleKeyDeletion = operation('ScheduleKeyDeletion', {
 export const cancelKeyDeletion = operation('CancelKeyDeletion', {
   keys: { key: { from: 'KeyId' } },
   async run(_input, { key, kms }) {
+    if (key.deletionAt && key.deletionAt <= kms.now()) {
+      throw new KmsError('KMSInvalidStateException', `${key.arn} is being deleted: its waiting period is over.`);
+    }
     await kms.keys.change(key, { state: 'Disabled', deletionAt: undefined, pendingWindowDays: undefined });
     return { KeyId: key.arn };
   },

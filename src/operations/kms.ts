@@ -1,18 +1,20 @@
 import { KmsError } from '../contract/kms-error.js';
 import type { AliasRepository } from '../keys/alias-repository.js';
-import type { Capabilities } from '../keys/capabilities.js';
+import type { EncryptionBudget } from '../keys/encryption-budget.js';
 import type { KeyRecord } from '../keys/key-record.js';
 import { type Home, parseKeyReference } from '../keys/key-reference.js';
 import type { KeyRepository } from '../keys/key-repository.js';
-import type { Token } from '../token/token.js';
+import type { KeyTokens } from '../keys/key-tokens.js';
+import type { KeyUses } from '../keys/key-uses.js';
 
 /** What operations work with. */
 export interface Kms {
   readonly home: Home;
   readonly keys: KeyRepository;
   readonly aliases: AliasRepository;
-  readonly token: Token;
-  readonly capabilities: Capabilities;
+  readonly tokens: KeyTokens;
+  readonly uses: KeyUses;
+  readonly encryptions: EncryptionBudget;
   readonly now: () => Date;
 }
 

@@ -24,8 +24,14 @@ export interface KeyRule<N extends OperationName = OperationName> {
   readonly state?: false;
 }
 
+/** Who asks, and under which request id. */
+export interface Requester {
+  readonly principal: Principal;
+  readonly requestId: string;
+}
+
 /** What `run` is given besides its input: the keys of the rules, and what operations work with. */
-export type Call<R> = { readonly [K in keyof R]: KeyOf<R[K]> } & { readonly kms: Kms; readonly principal: Principal };
+export type Call<R> = { readonly [K in keyof R]: KeyOf<R[K]> } & { readonly kms: Kms; readonly requester: Requester };
 type KeyOf<Rule> = Rule extends { readonly optional: true } ? KeyRecord | undefined : KeyRecord;
 
 type Rules<N extends OperationName> = Readonly<Record<string, KeyRule<N>>>;

@@ -1,15 +1,15 @@
 import { authorize } from '../authorization/decision.js';
-import type { Principal } from '../authorization/principal.js';
 import { parseInput } from '../contract/input.js';
 import { KmsError } from '../contract/kms-error.js';
 import type { OperationName } from '../contract/operation-types.js';
 import { encodeOutput } from '../contract/output.js';
+import { wipeSensitive } from '../contract/sensitive-members.js';
 import type { KeyRecord } from '../keys/key-record.js';
 import { StaleKeyError } from '../keys/key-repository.js';
-import { checkKeyState } from '../keys/key-states.js';
+import { checkKeyState, isCryptographic } from '../keys/key-states.js';
 import { ObjectMissingError, TokenBusyError } from '../token/return-values.js';
 import { type Kms, resolveKey } from './kms.js';
-import type { KeyRule, Operation } from './operation.js';
+import type { KeyRule, Operation, Requester } from './operation.js';
 import { operations } from './table.js';
 
 type Keys = Record<string, KeyRecord | undefined>;
@@ -21,25 +21,33 @@ const attempts = 5;
  * One request from its operation's name to the text of its answer: contract, keys, authorization, state and usage, the
  * operation's own lines.
  *
- * @param body the raw request body
+ * @param body the raw request body; overwritten when it has been dealt with, as are the plaintexts of the answer
  * @returns JSON text; '' for an operation without output
  * @throws KmsError, whatever went wrong
  */
-export async function answer(kms: Kms, name: OperationName, principal: Principal, body: Buffer): Promise<string> {
+export async function answer(kms: Kms, name: OperationName, requester: Requester, body: Buffer): Promise<string> {
   const input = parseInput(name, body);
   const operation = operations.get(name);
   if (operation === undefined) throw new KmsError('UnsupportedOperationException', `${name} is not supported yet.`);
-  for (let attempt = 1; ; attempt++) {
-    try {
-      const output = await perform(kms, operation, principal, input as never);
-      return encodeOutput(name, output as never);
-    } catch (error) {
-      if (!(error instanceof StaleKeyError) || attempt === attempts) throw asKmsError(error);
+  try {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const output = await perform(kms, operation, requester, input as never);
+        const text = encodeOutput(name, output as never);
+        wipeSensitive(name, 'output', output);
+        return text;
+      } catch (error) {
+        if (!(error instanceof StaleKeyError) || attempt === attempts) throw asKmsError(error);
+      }
     }
+  } finally {
+    body.fill(0);
+    wipeSensitive(name, 'input', input);
   }
 }
 
-async function perform(kms: Kms, operation: Operation, principal: Principal, input: never): Promise<unknown> {
+async function perform(kms: Kms, operation: Operation, requester: Requester, input: never): Promise<unknown> {
+  const { principal, requestId } = requester;
   const keys: Keys = {};
   for (const slot in operation.keys) {
     const rule = operation.keys[slot] as KeyRule;
@@ -53,9 +61,12 @@ async function perform(kms: Kms, operation: Operation, principal: Principal, inp
     const key = keys[slot];
     if (key) checkUse(operation, operation.keys[slot] as KeyRule, key);
   }
-  const output = await operation.run(input, { ...keys, kms, principal } as never);
+  const output = await operation.run(input, { ...keys, kms, requester } as never);
   if ((input as { DryRun?: boolean }).DryRun) {
     throw new KmsError('DryRunOperationException', 'The request would have succeeded, but the DryRun option is set.');
+  }
+  if (isCryptographic(operation.name)) {
+    for (const slot in keys) kms.uses.note((keys[slot] as KeyRecord).id, operation.name, requestId);
   }
   return output;
 }

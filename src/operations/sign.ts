@@ -6,9 +6,10 @@ import { operation } from './operation.js';
 export const sign = operation('Sign', {
   keys: { key: { from: 'KeyId', aliases: true, usage: 'SIGN_VERIFY' } },
   async run({ Message, MessageType = 'RAW', SigningAlgorithm }, { key, kms }) {
-    const Signature = await signMessage(kms.token, {
+    const { token, capabilities } = await kms.tokens.of(key);
+    const Signature = await signMessage(token, {
       material: currentMaterial(key),
-      algorithm: kms.capabilities.algorithm(key.spec, 'SIGN_VERIFY', SigningAlgorithm),
+      algorithm: capabilities.algorithm(key.spec, 'SIGN_VERIFY', SigningAlgorithm),
       name: SigningAlgorithm,
       message: Message,
       messageType: MessageType,
@@ -19,15 +20,16 @@ export const sign = operation('Sign', {
 
 export const verify = operation('Verify', {
   keys: { key: { from: 'KeyId', aliases: true, usage: 'SIGN_VERIFY' } },
-  run({ Message, MessageType = 'RAW', Signature, SigningAlgorithm }, { key, kms }) {
+  async run({ Message, MessageType = 'RAW', Signature, SigningAlgorithm }, { key, kms }) {
+    const { token, capabilities } = await kms.tokens.of(key);
     const request = {
       material: currentMaterial(key),
-      algorithm: kms.capabilities.algorithm(key.spec, 'SIGN_VERIFY', SigningAlgorithm),
+      algorithm: capabilities.algorithm(key.spec, 'SIGN_VERIFY', SigningAlgorithm),
       name: SigningAlgorithm,
       message: Message,
       messageType: MessageType,
     };
-    if (!verifySignature(kms.token, request, Signature)) throw new KmsError('KMSInvalidSignatureException');
+    if (!verifySignature(token, request, Signature)) throw new KmsError('KMSInvalidSignatureException');
     return { KeyId: key.arn, SignatureValid: true, SigningAlgorithm };
   },
 });

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import { type Logger, pino } from 'pino';
@@ -7,15 +8,22 @@ import { createHttpServer } from '../http/app.js';
 import { SigV4Verifier } from '../http/sigv4/verifier.js';
 import { AliasRepository } from '../keys/alias-repository.js';
 import { Capabilities } from '../keys/capabilities.js';
+import { deleteDueKeys } from '../keys/due-deletions.js';
+import { EncryptionBudget } from '../keys/encryption-budget.js';
 import { KeyRepository } from '../keys/key-repository.js';
+import { KeyUses } from '../keys/key-uses.js';
 import type { Kms } from '../operations/kms.js';
+import { Leases } from '../store/leases.js';
 import { Store } from '../store/store.js';
 import { Sealer } from '../token/sealing.js';
 import { Token } from '../token/token.js';
 import { dataDirectory, isInitialised } from './data-directory.js';
+import { type ScheduledTask, schedule } from './schedule.js';
 import { tokenSettings } from './token-settings.js';
 
 const aliasesPerKey = 50;
+/** How often the last uses of keys are written, in milliseconds; what a crash loses of them is no older. */
+const usesMilliseconds = 60_000;
 
 /** A worker that answers requests. */
 export interface Worker {
@@ -32,21 +40,32 @@ export async function startWorker(settings: Settings): Promise<Worker> {
     throw new Error(`The data directory ${directory.path} is not initialised. Type: hsm-kms init`);
   }
   const token = Token.open(tokenSettings(settings, directory));
+  const sealer = new Sealer(token);
+  if (!sealer.isReady()) {
+    throw new Error(
+      `The token ${JSON.stringify(settings.tokenLabel)} (serial number ${token.identity.serialNumber}) is not the one that ${directory.path} was made with: it has no sealing key.`,
+    );
+  }
   const store = Store.open(directory.database);
+  const identities = new Identities(store, sealer, settings.accountId);
   await store.migrate();
   const capabilities = await Capabilities.probe(token, { allowSplit: settings.splitOaep });
   for (const line of capabilities.report()) log.debug(line, 'capability');
 
+  const own = { token, capabilities };
+  const uses = new KeyUses(store);
   const home = { region: settings.region, accountId: settings.accountId };
   const kms: Kms = {
     home,
     keys: new KeyRepository(store, home),
     aliases: new AliasRepository(store, home, aliasesPerKey),
-    token,
-    capabilities,
+    tokens: { own, of: () => own },
+    uses,
+    encryptions: new EncryptionBudget(store, (material, reserved) =>
+      log.warn({ material, reserved }, 'key material has encrypted very often: rotate its key'),
+    ),
     now: () => new Date(),
   };
-  const identities = new Identities(store, new Sealer(token), settings.accountId);
   const server = createHttpServer({
     kms,
     verifier: new SigV4Verifier({
@@ -60,10 +79,38 @@ export async function startWorker(settings: Settings): Promise<Worker> {
     log,
     isReady: async () => token.isHealthy() && (await isAnswering(store)),
   });
+  const stopSchedule = schedule(
+    scheduledTasks(kms),
+    new Leases(store, `${process.pid}-${randomUUID()}`),
+    settings.scheduleMilliseconds,
+    log,
+  );
+  const writeUses = setInterval(() => {
+    uses.write().catch((error) => log.error({ err: error }, 'the last uses of keys cannot be written'));
+  }, usesMilliseconds);
   await listen(server, settings);
   const address = server.address();
+  const stop = async () => {
+    await drain(server, settings.drainMilliseconds, log);
+    clearInterval(writeUses);
+    await stopSchedule();
+    await uses.write();
+    await store.close();
+  };
   const port = typeof address === 'object' && address ? address.port : settings.port;
-  return { address: { host: settings.host, port }, stop: () => stop(server, store, settings.drainMilliseconds, log) };
+  return { address: { host: settings.host, port }, stop };
+}
+
+/** What is done when its time has come, whichever worker finds it due. */
+function scheduledTasks(kms: Kms): ScheduledTask[] {
+  const { keys, tokens, now } = kms;
+  return [
+    {
+      name: 'key deletion',
+      isDue: async () => (await keys.listDue('deletion_at', now())).length > 0,
+      run: () => deleteDueKeys(keys, tokens, now()),
+    },
+  ];
 }
 
 async function unsignedPrincipal(identities: Identities) {
@@ -93,7 +140,7 @@ async function listen(server: Server, { host, port }: Settings): Promise<void> {
   }
 }
 
-async function stop(server: Server, store: Store, drainMilliseconds: number, log: Logger): Promise<void> {
+async function drain(server: Server, drainMilliseconds: number, log: Logger): Promise<void> {
   const closed = new Promise<void>((resolve) => {
     server.close(() => resolve());
   });
@@ -104,5 +151,4 @@ async function stop(server: Server, store: Store, drainMilliseconds: number, log
   }, drainMilliseconds);
   await closed;
   clearTimeout(late);
-  await store.close();
 }

@@ -18,6 +18,11 @@ export interface KeysTable {
   deletion_at: Instant | null;
   pending_window_days: number | null;
   multi_region: Truth;
+  /** The custom key store whose token holds the key; null for the service's own token. */
+  custom_key_store_id: string | null;
+  /** Automatic rotation: null while it is off. */
+  rotation_period_days: number | null;
+  next_rotation_at: Instant | null;
   /** The material that new ciphertexts and signatures are made with. */
   current_material_id: string | null;
   /** Counts the changes of this row. */
@@ -31,6 +36,74 @@ export interface KeyMaterialsTable {
   /** DER SubjectPublicKeyInfo; null for a symmetric key. */
   public_key: Buffer | null;
   created_at: Instant;
+  /** CURRENT, NON_CURRENT, or PENDING_ROTATION for imported material that waits for its rotation. */
+  state: string;
+  /** False while imported material is deleted or has expired: its object is not in the token. */
+  present: Truth;
+  /** Imported material only. */
+  description: string | null;
+  expires_at: Instant | null;
+  /** When it became current by a rotation, and which: AUTOMATIC, ON_DEMAND; null for the first. */
+  rotated_at: Instant | null;
+  rotation_type: string | null;
+  /** Encryptions with this material that processes have set aside for themselves: an upper bound of those made. */
+  encryptions_reserved: Generated<number>;
+}
+
+/** RSA keys in the token that wait for key material to be imported under them. */
+export interface ImportWrappingKeysTable {
+  /** CKA_ID, 64 hexadecimal digits. */
+  id: string;
+  key_id: string;
+  expires_at: Instant;
+}
+
+export interface GrantsTable {
+  /** GrantId: 64 hexadecimal digits. */
+  id: string;
+  key_id: string;
+  name: string;
+  /** ARN, or the name of a service principal. */
+  grantee: string;
+  grantee_is_service: Truth;
+  retiring: string | null;
+  retiring_is_service: Truth;
+  issuing_account: string;
+  /** JSON array of grant operations, sorted. */
+  operations: string;
+  /** JSON object, or null. */
+  constraints: string | null;
+  created_at: Instant;
+}
+
+export interface CustomKeyStoresTable {
+  /** cks- and 17 hexadecimal digits. */
+  id: string;
+  name: string;
+  /** CloudHsmClusterId: names a token of the configuration. */
+  cluster_id: string;
+  trust_anchor_certificate: string;
+  /** The token's user PIN, encrypted by the service's own token's sealing key. */
+  sealed_password: Buffer;
+  /** CONNECTED, DISCONNECTED, FAILED ... */
+  connection_state: string;
+  connection_error: string | null;
+  created_at: Instant;
+}
+
+/** The last use of each key; written now and then, not at every request. */
+export interface KeyUsesTable {
+  key_id: string;
+  operation: string;
+  used_at: Instant;
+  request_id: string;
+}
+
+/** Who does a scheduled task, until when. */
+export interface LeasesTable {
+  task: string;
+  holder: string;
+  expires_at: Instant;
 }
 
 export interface AliasesTable {
@@ -79,4 +152,9 @@ export interface Schema {
   principals: PrincipalsTable;
   access_keys: AccessKeysTable;
   store_facts: StoreFactsTable;
+  import_wrapping_keys: ImportWrappingKeysTable;
+  grants: GrantsTable;
+  custom_key_stores: CustomKeyStoresTable;
+  key_uses: KeyUsesTable;
+  leases: LeasesTable;
 }

@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs';
 import Sqlite from 'better-sqlite3';
 import { CompiledQuery, type DatabaseConnection, type Dialect, type Driver, SqliteDialect, SqliteDriver } from 'kysely';
 
@@ -30,6 +31,8 @@ const busyMilliseconds = 10_000;
 export function openSqlite(file: string): { dialect: Dialect; dataVersion: () => number } {
   let database: Sqlite.Database;
   try {
+    // SQLite gives its other files the mode of this one
+    closeSync(openSync(file, 'a', 0o600));
     database = new Sqlite(file);
     database.pragma(`busy_timeout = ${busyMilliseconds}`);
     database.pragma('journal_mode = WAL');

@@ -16,6 +16,9 @@ export const firstSchema: Migration = {
       .addColumn('pending_window_days', 'integer')
       .addColumn('multi_region', 'integer', (column) => column.notNull().defaultTo(0))
       .addColumn('current_material_id', 'text')
+      .addColumn('custom_key_store_id', 'text')
+      .addColumn('rotation_period_days', 'integer')
+      .addColumn('next_rotation_at', 'bigint')
       .addColumn('version', 'integer', (column) => column.notNull().defaultTo(1))
       .execute();
     await db.schema
@@ -24,6 +27,13 @@ export const firstSchema: Migration = {
       .addColumn('key_id', 'text', (column) => column.notNull().references('keys.id').onDelete('cascade'))
       .addColumn('public_key', 'blob')
       .addColumn('created_at', 'bigint', (column) => column.notNull())
+      .addColumn('state', 'text', (column) => column.notNull())
+      .addColumn('present', 'integer', (column) => column.notNull())
+      .addColumn('description', 'text')
+      .addColumn('expires_at', 'bigint')
+      .addColumn('rotated_at', 'bigint')
+      .addColumn('rotation_type', 'text')
+      .addColumn('encryptions_reserved', 'bigint', (column) => column.notNull().defaultTo(0))
       .execute();
     await db.schema.createIndex('key_materials_of_key').on('key_materials').column('key_id').execute();
     await db.schema
@@ -55,6 +65,52 @@ export const firstSchema: Migration = {
       .addColumn('sealed_secret', 'blob', (column) => column.notNull())
       .addColumn('active', 'integer', (column) => column.notNull())
       .addColumn('created_at', 'bigint', (column) => column.notNull())
+      .execute();
+    await db.schema
+      .createTable('import_wrapping_keys')
+      .addColumn('id', 'text', (column) => column.primaryKey())
+      .addColumn('key_id', 'text', (column) => column.notNull())
+      .addColumn('expires_at', 'bigint', (column) => column.notNull())
+      .execute();
+    await db.schema
+      .createTable('grants')
+      .addColumn('id', 'text', (column) => column.primaryKey())
+      .addColumn('key_id', 'text', (column) => column.notNull().references('keys.id').onDelete('cascade'))
+      .addColumn('name', 'text', (column) => column.notNull())
+      .addColumn('grantee', 'text', (column) => column.notNull())
+      .addColumn('grantee_is_service', 'integer', (column) => column.notNull())
+      .addColumn('retiring', 'text')
+      .addColumn('retiring_is_service', 'integer', (column) => column.notNull())
+      .addColumn('issuing_account', 'text', (column) => column.notNull())
+      .addColumn('operations', 'text', (column) => column.notNull())
+      .addColumn('constraints', 'text')
+      .addColumn('created_at', 'bigint', (column) => column.notNull())
+      .execute();
+    await db.schema.createIndex('grants_of_key').on('grants').columns(['key_id', 'id']).execute();
+    await db.schema.createIndex('grants_of_retiring').on('grants').columns(['retiring', 'id']).execute();
+    await db.schema
+      .createTable('custom_key_stores')
+      .addColumn('id', 'text', (column) => column.primaryKey())
+      .addColumn('name', 'text', (column) => column.notNull().unique())
+      .addColumn('cluster_id', 'text', (column) => column.notNull())
+      .addColumn('trust_anchor_certificate', 'text', (column) => column.notNull())
+      .addColumn('sealed_password', 'blob', (column) => column.notNull())
+      .addColumn('connection_state', 'text', (column) => column.notNull())
+      .addColumn('connection_error', 'text')
+      .addColumn('created_at', 'bigint', (column) => column.notNull())
+      .execute();
+    await db.schema
+      .createTable('key_uses')
+      .addColumn('key_id', 'text', (column) => column.primaryKey().references('keys.id').onDelete('cascade'))
+      .addColumn('operation', 'text', (column) => column.notNull())
+      .addColumn('used_at', 'bigint', (column) => column.notNull())
+      .addColumn('request_id', 'text', (column) => column.notNull())
+      .execute();
+    await db.schema
+      .createTable('leases')
+      .addColumn('task', 'text', (column) => column.primaryKey())
+      .addColumn('holder', 'text', (column) => column.notNull())
+      .addColumn('expires_at', 'bigint', (column) => column.notNull())
       .execute();
     await db.schema
       .createTable('store_facts')
