@@ -7,11 +7,16 @@ import { keySpecs, type SupportedUsage } from './key-specs.js';
 import { selfTest } from './self-test.js';
 
 /** What a new key is to be. */
-export type KeyIntent = Omit<KeyRecord, 'id' | 'arn' | 'materials' | 'currentMaterialId' | 'aliases' | 'version'> & {
+export type KeyIntent = Omit<KeyRecord, 'materials' | 'currentMaterialId' | 'aliases' | 'version'> & {
   readonly usage: SupportedUsage;
 };
 
 const materialIdBytes = 32;
+
+/** A fresh key id: a UUID, or mrk- and 32 hexadecimal digits. */
+export function newKeyId(multiRegion: boolean): string {
+  return multiRegion ? `mrk-${randomBytes(16).toString('hex')}` : randomUUID();
+}
 
 /**
  * Generates a key in the token: made, read back, used once. Nothing knows of it until its row is committed; when the
@@ -20,12 +25,9 @@ const materialIdBytes = 32;
  * @throws TokenError, SelfTestError; the token's objects are destroyed again
  */
 export async function generateKey(token: Token, capabilities: Capabilities, intent: KeyIntent): Promise<KeyRecord> {
-  const id = intent.multiRegion ? `mrk-${randomBytes(16).toString('hex')}` : randomUUID();
-  const material = await generateMaterial(token, capabilities, intent.spec, intent.usage, id);
+  const material = await generateMaterial(token, capabilities, intent.spec, intent.usage, intent.id);
   const key: KeyRecord = {
     ...intent,
-    id,
-    arn: '',
     currentMaterialId: material.id,
     materials: new Map([[material.id, material]]),
     aliases: [],

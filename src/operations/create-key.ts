@@ -1,6 +1,8 @@
 import type { CreateKeyRequest, KeySpec, Tag } from '@aws-sdk/client-kms';
+import { checkedKeyPolicy } from '../authorization/key-policy.js';
+import { defaultKeyPolicy } from '../authorization/policy/default-key-policy.js';
 import { KmsError } from '../contract/kms-error.js';
-import { generateKey } from '../keys/key-generation.js';
+import { generateKey, newKeyId } from '../keys/key-generation.js';
 import { keyMetadata } from '../keys/key-metadata.js';
 import { keyArn } from '../keys/key-reference.js';
 import { keySpecs, type SupportedUsage, usagesOf } from '../keys/key-specs.js';
@@ -70,17 +72,25 @@ export function checkedTags(tags: readonly Tag[]): Map<string, string> {
 }
 
 export const createKey = operation('CreateKey', {
-  async run(input, { kms }) {
+  async run(input, { kms, requester }) {
     checkOrigin(input);
     const { token, capabilities } = kms.tokens.own;
     const wanted = wantedOf(kms.tokens.own, input);
+    const { MultiRegion: multiRegion = false, Policy, BypassPolicyLockoutSafetyCheck = false } = input;
+    const id = newKeyId(multiRegion);
+    const arn = keyArn(kms.home, id);
     const key = await generateKey(token, capabilities, {
       ...wanted,
-      multiRegion: input.MultiRegion ?? false,
+      id,
+      arn,
+      multiRegion,
       origin: 'AWS_KMS',
       state: 'Enabled',
       description: input.Description ?? '',
-      policy: input.Policy ?? '',
+      policy:
+        Policy === undefined
+          ? defaultKeyPolicy(kms.home.accountId)
+          : checkedKeyPolicy(Policy, requester.principal, arn, BypassPolicyLockoutSafetyCheck),
       createdAt: kms.now(),
       deletionAt: undefined,
       pendingWindowDays: undefined,
@@ -89,6 +99,6 @@ export const createKey = operation('CreateKey', {
       tags: checkedTags(input.Tags ?? []),
     });
     await kms.keys.insert(key);
-    return { KeyMetadata: keyMetadata({ ...key, arn: keyArn(kms.home, key.id) }, kms.home, capabilities) };
+    return { KeyMetadata: keyMetadata(key, kms.home, capabilities) };
   },
 });

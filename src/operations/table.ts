@@ -10,11 +10,13 @@ import { generateDataKeyPair, generateDataKeyPairWithoutPlaintext } from './gene
 import { generateMac, verifyMac } from './generate-mac.js';
 import { generateRandom } from './generate-random.js';
 import { getPublicKey } from './get-public-key.js';
+import { getKeyPolicy, listKeyPolicies, putKeyPolicy } from './key-policies.js';
 import { cancelKeyDeletion, disableKey, enableKey, scheduleKeyDeletion } from './key-state-changes.js';
 import { listKeys } from './list-keys.js';
 import type { Operation } from './operation.js';
 import { reEncrypt } from './re-encrypt.js';
 import { sign, verify } from './sign.js';
+import { unsupportedOperations } from './unsupported.js';
 
 /** The operations that are done. All others answer UnsupportedOperationException. */
 export const operations: ReadonlyMap<OperationName, Operation> = new Map(
@@ -35,14 +37,18 @@ export const operations: ReadonlyMap<OperationName, Operation> = new Map(
     generateDataKeyWithoutPlaintext,
     generateMac,
     generateRandom,
+    getKeyPolicy,
     getPublicKey,
     listAliases,
+    listKeyPolicies,
     listKeys,
+    putKeyPolicy,
     reEncrypt,
     scheduleKeyDeletion,
     sign,
     updateAlias,
     verify,
     verifyMac,
+    ...unsupportedOperations,
   ].map((operation) => [operation.name, operation]),
 );
