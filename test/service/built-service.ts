@@ -1,0 +1,24 @@
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+/** The command that users run. */
+export const mainModule = join(root, 'dist/cli/main.js');
+
+/** @throws Error that says what to type when the service that would be tested is not the one in src/ */
+export function expectFreshBuild(): void {
+  const sources = join(root, 'src');
+  for (const entry of readdirSync(sources, { recursive: true, encoding: 'utf8' })) {
+    if (!entry.endsWith('.ts')) continue;
+    const built = join(root, 'dist', entry.replace(/\.ts$/, '.js'));
+    if (modifiedAt(built) < modifiedAt(join(sources, entry))) {
+      throw new Error(`dist/ is missing or older than src/${entry}. Type: npm run build`);
+    }
+  }
+}
+
+function modifiedAt(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Number.NEGATIVE_INFINITY;
+}

@@ -1,0 +1,196 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type CreateKeyRequest, KMS } from '@aws-sdk/client-kms';
+import { expectFreshBuild, mainModule } from './built-service.js';
+
+export const region = 'us-east-1';
+export const accountId = '000000000000';
+/** Longest start that is waited for, in milliseconds. */
+const startMilliseconds = 20_000;
+
+export interface ServiceOptions {
+  readonly workers?: number;
+  /** 0 takes a free one. */
+  readonly port?: number;
+  /** More flags of `serve`. */
+  readonly flags?: readonly string[];
+}
+
+export interface Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
+/**
+ * The real service as a person starts it, over a SoftHSM2 token of its own: `hsm-kms init`, then `hsm-kms serve`.
+ *
+ * @example
+ * const service = await Service.start();
+ * afterAll(() => service.end());
+ * await service.kms.createKey({});
+ */
+export class Service {
+  readonly dataDir = mkdtempSync(join(tmpdir(), 'hsm-kms-test-'));
+  /** What it has printed, over all its starts. */
+  stdout = '';
+  /** What it has logged, over all its starts. */
+  stderr = '';
+  /** http://HOST:PORT, as it announces. */
+  url = '';
+  private process: ChildProcess | undefined;
+  private readonly clients: KMS[] = [];
+  private client: KMS | undefined;
+
+  private constructor(private readonly options: ServiceOptions) {}
+
+  /** Makes a data directory, and serves. @throws Error with what the service printed when it does not start */
+  static async start(options: ServiceOptions = {}): Promise<Service> {
+    expectFreshBuild();
+    const service = new Service(options);
+    const { code, output } = await hsmKms('init', '--data-dir', service.dataDir);
+    if (code !== 0) throw new Error(`hsm-kms init failed: ${output}`);
+    await service.serve();
+    return service;
+  }
+
+  /** The administrator's credentials, from the file that users point their clients to. */
+  get credentials(): Credentials {
+    const text = readFileSync(join(this.dataDir, 'credentials'), 'utf8');
+    const [, accessKeyId = ''] = /^aws_access_key_id = (.+)$/m.exec(text) ?? [];
+    const [, secretAccessKey = ''] = /^aws_secret_access_key = (.+)$/m.exec(text) ?? [];
+    return { accessKeyId, secretAccessKey };
+  }
+
+  /** An unmodified AWS SDK client that signs as the administrator and does not retry. */
+  get kms(): KMS {
+    this.client ??= this.newClient();
+    return this.client;
+  }
+
+  /** Makes a key; gives its id and ARN. */
+  async newKey(input: CreateKeyRequest = {}): Promise<{ KeyId: string; Arn: string }> {
+    const { KeyMetadata } = await this.kms.createKey(input);
+    return { KeyId: KeyMetadata?.KeyId as string, Arn: KeyMetadata?.Arn as string };
+  }
+
+  newClient(credentials: Credentials = this.credentials): KMS {
+    const client = new KMS({ endpoint: this.url, region, credentials, maxAttempts: 1 });
+    this.clients.push(client);
+    return client;
+  }
+
+  /** Process ids of the workers that run now (Linux). */
+  get workers(): number[] {
+    const supervisor = this.supervisor;
+    const children = readFileSync(`/proc/${supervisor}/task/${supervisor}/children`, 'utf8');
+    return children.split(' ').filter(Boolean).map(Number);
+  }
+
+  get supervisor(): number {
+    if (this.process?.pid === undefined) throw new Error('the service does not run');
+    return this.process.pid;
+  }
+
+  /** Stops as an operator does, and starts again. */
+  async restart(): Promise<void> {
+    await this.stop();
+    await this.serve();
+  }
+
+  /** Starts over the data directory that exists. */
+  async serve(): Promise<void> {
+    const { port = 0, workers = 1, flags = [] } = this.options;
+    const child = spawn(
+      process.execPath,
+      [
+        ...[mainModule, 'serve', '--data-dir', this.dataDir, '--port', String(port), '--workers', String(workers)],
+        ...['--log-level', 'debug', ...flags],
+      ],
+      { env: cleanEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+    this.process = child;
+    process.once('exit', () => child.kill('SIGKILL'));
+    const printedBefore = this.stdout.length;
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.stderr += text;
+    });
+    this.url = await new Promise((resolve, reject) => {
+      const late = setTimeout(() => reject(new Error(`the service does not start: ${this.stderr}`)), startMilliseconds);
+      child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+        this.stdout += text;
+        const [, url] = /^listening on (\S+)$/m.exec(this.stdout.slice(printedBefore)) ?? [];
+        if (url === undefined) return;
+        clearTimeout(late);
+        resolve(url);
+      });
+      child.once('exit', (code) => {
+        clearTimeout(late);
+        reject(new Error(`the service ended at its start (${code}): ${this.stderr}`));
+      });
+    });
+    this.client = undefined;
+  }
+
+  /** SIGTERM. @returns the exit code */
+  stop(): Promise<number | null> {
+    return this.signal('SIGTERM');
+  }
+
+  /** SIGKILL to the supervisor: nothing is flushed, nobody is told. */
+  kill(): Promise<number | null> {
+    return this.signal('SIGKILL');
+  }
+
+  /** Stops, and removes the data directory. */
+  async end(): Promise<void> {
+    for (const client of this.clients) client.destroy();
+    await this.stop();
+    rmSync(this.dataDir, { recursive: true, force: true });
+  }
+
+  private async signal(signal: NodeJS.Signals): Promise<number | null> {
+    const child = this.process;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;
+    child.kill(signal);
+    const [code] = await once(child, 'exit');
+    return code;
+  }
+}
+
+/** Runs one command of the CLI to its end. */
+export async function hsmKms(...parameters: string[]): Promise<{ code: number | null; output: string }> {
+  const child = spawn(process.execPath, [mainModule, ...parameters], {
+    env: cleanEnvironment(),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+  }
+  const [code] = await once(child, 'close');
+  return { code, output };
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** The environment without what would configure the service, or its clients, from outside. */
+export function cleanEnvironment(): NodeJS.ProcessEnv {
+  const kept = Object.entries(process.env).filter(
+    ([name]) => !/^(HSM_KMS_|AWS_|SOFTHSM2_|DATABASE_URL|NODE_)/.test(name),
+  );
+  return Object.fromEntries(kept);
+}
