@@ -45,6 +45,10 @@ export const settingTable = {
     type: z.string().min(1).optional(),
     meaning: 'PKCS#11 module (shared library); SoftHSM2, where the system has it, by default',
   },
+  pkcs11Parameters: {
+    type: z.string().min(1).optional(),
+    meaning: "Text for the module's initialisation, for modules that take one: NSS's configdir='sql:DIR' ...",
+  },
   tokenLabel: { type: z.string().min(1).max(32).default('hsm-kms'), meaning: 'Label of the token that holds the keys' },
   tokenPinFile: {
     type: z.string().min(1).optional(),

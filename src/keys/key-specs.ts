@@ -6,6 +6,7 @@ import type {
   SigningAlgorithmSpec,
 } from '@aws-sdk/client-kms';
 import { decodeEcPoint, decodeEd25519Point } from '../encoding/ec-point.js';
+import { type MlDsaName, mlDsaSpki } from '../encoding/ml-dsa-spki.js';
 import { type EcCurveName, ed25519, namedCurves } from '../encoding/named-curves.js';
 import { ecPkcs8, ed25519Pkcs8, rsaPkcs8 } from '../encoding/pkcs8.js';
 import { ecSpki, ed25519Spki, rsaSpki } from '../encoding/spki.js';
@@ -16,13 +17,14 @@ import {
   edwardsKeyPair,
   hmacKey,
   type KeyPairGeneration,
+  mlDsaKeyPair,
   rsaKeyPair,
   type SecretKeyGeneration,
 } from '../token/key-templates.js';
 import { aes256Gcm, type EncryptionAlgorithm, oaep, oaepSplit } from './algorithms/encryption.js';
 import { ecdh, type KeyAgreementAlgorithm } from './algorithms/key-agreement.js';
 import { hmac, type MacAlgorithm } from './algorithms/mac.js';
-import { ecdsa, eddsa, eddsaPrehashed, pkcs1, pss, type SigningAlgorithm } from './algorithms/signing.js';
+import { ecdsa, eddsa, eddsaPrehashed, mlDsa, pkcs1, pss, type SigningAlgorithm } from './algorithms/signing.js';
 
 /** The algorithms of a usage, each with its ways in the order of preference: the first that the token can do is taken. */
 export interface AlgorithmsOfUsage {
@@ -111,7 +113,17 @@ const hmacSpec = (bytes: number, algorithms: AlgorithmsOfUsage['GENERATE_VERIFY_
 
 const unsupported = (reason: string): UnsupportedKeySpec => ({ kind: 'unsupported', reason });
 const needsMlKem = unsupported('ML-KEM needs C_EncapsulateKey of PKCS#11 3.2, which this service does not reach yet.');
-const needsMlDsa = unsupported('ML-DSA needs CKM_ML_DSA of PKCS#11 3.2, which this service does not use yet.');
+
+const mlDsaSpec = (name: MlDsaName, parameterSet: 1 | 2 | 3): KeyPairSpec => ({
+  kind: 'pair',
+  generate: mlDsaKeyPair(parameterSet),
+  usages: { SIGN_VERIFY: { ML_DSA_SHAKE_256: [mlDsa(parameterSet)] } },
+  dataKeyPair: false,
+  encodePublic: (pub) => mlDsaSpki(name, taken(pub, 'CKA_VALUE')),
+  encodePrivate: () => {
+    throw new Error('KMS has no data key pairs of ML-DSA');
+  },
+});
 
 /**
  * How KMS maps onto PKCS#11: one row per key spec. What a row holds is what DescribeKey lists, what the token is asked
@@ -141,7 +153,7 @@ export const keySpecs: Readonly<Record<KeySpec, KeySpecRow>> = {
   ECC_SECG_P256K1: ec('secp256k1', { SIGN_VERIFY: { ECDSA_SHA_256: [ecdsa('sha256', 'secp256k1')] } }),
   ECC_NIST_EDWARDS25519: {
     kind: 'pair',
-    generate: edwardsKeyPair(ed25519.ecParams.curveName),
+    generate: edwardsKeyPair(ed25519.ecParams.oid),
     usages: { SIGN_VERIFY: { ED25519_SHA_512: [eddsa()], ED25519_PH_SHA_512: [eddsaPrehashed()] } },
     dataKeyPair: true,
     encodePublic: (pub) => ed25519Spki(decodeEd25519Point(taken(pub, 'CKA_EC_POINT'))),
@@ -151,9 +163,9 @@ export const keySpecs: Readonly<Record<KeySpec, KeySpecRow>> = {
   HMAC_256: hmacSpec(32, { HMAC_SHA_256: [hmac('sha256')] }),
   HMAC_384: hmacSpec(48, { HMAC_SHA_384: [hmac('sha384')] }),
   HMAC_512: hmacSpec(64, { HMAC_SHA_512: [hmac('sha512')] }),
-  ML_DSA_44: needsMlDsa,
-  ML_DSA_65: needsMlDsa,
-  ML_DSA_87: needsMlDsa,
+  ML_DSA_44: mlDsaSpec('ML-DSA-44', 1),
+  ML_DSA_65: mlDsaSpec('ML-DSA-65', 2),
+  ML_DSA_87: mlDsaSpec('ML-DSA-87', 3),
   ML_KEM_512: needsMlKem,
   ML_KEM_768: needsMlKem,
   ML_KEM_1024: needsMlKem,

@@ -17,6 +17,7 @@ export function tokenSettings(settings: Settings, directory: DataDirectory): Tok
   }
   return {
     module: settings.pkcs11Module ?? softHsmModule(),
+    moduleParameters: settings.pkcs11Parameters,
     label: settings.tokenLabel,
     pin: readSecretFile(pinFile),
     limits: {

@@ -41,6 +41,7 @@ const attributeTable = {
   CKA_DESTROYABLE: [0x172, 'boolean'],
   CKA_EC_PARAMS: [0x180, 'bytes'],
   CKA_EC_POINT: [0x181, 'bytes'],
+  CKA_PARAMETER_SET: [0x61d, 'ulong'],
   CKA_ALLOWED_MECHANISMS: [0x40000600, 'mechanisms'],
 } as const satisfies Record<string, readonly [number, AttributeKind]>;
 
@@ -61,8 +62,15 @@ export type Attributes = { readonly [N in AttributeName]?: AttributeValue<N> };
 export const objectClass = { public: 2, private: 3, secret: 4 } as const;
 export type ObjectClass = keyof typeof objectClass;
 
-/** Key types (PKCS#11 v3.0, appendix B). CKK_EC_EDWARDS is newer than pkcs11js's table. */
-export const keyType = { RSA: 0x00, EC: 0x03, GENERIC_SECRET: 0x10, AES: 0x1f, EC_EDWARDS: 0x40 } as const;
+/** Key types (PKCS#11 v3.0, appendix B). CKK_EC_EDWARDS and CKK_ML_DSA are newer than pkcs11js's table. */
+export const keyType = {
+  RSA: 0x00,
+  EC: 0x03,
+  GENERIC_SECRET: 0x10,
+  AES: 0x1f,
+  EC_EDWARDS: 0x40,
+  ML_DSA: 0x4a,
+} as const;
 
 /** Octets of a CK_ULONG on the 64-bit platforms that are supported. */
 const ulongBytes = 8;

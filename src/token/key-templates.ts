@@ -18,7 +18,7 @@ export interface KeyPairGeneration {
   /** What the public key's template says of the key: CKA_MODULUS_BITS or CKA_EC_PARAMS. */
   readonly domain: Attributes;
   /** Attributes that hold the public key. */
-  readonly publicValue: readonly ('CKA_MODULUS' | 'CKA_PUBLIC_EXPONENT' | 'CKA_EC_POINT')[];
+  readonly publicValue: readonly ('CKA_MODULUS' | 'CKA_PUBLIC_EXPONENT' | 'CKA_EC_POINT' | 'CKA_VALUE')[];
   /** Attributes that hold the private key, for key pairs that are made to be given away. */
   readonly privateValue: readonly PrivateValueAttribute[];
 }
@@ -79,6 +79,16 @@ export const edwardsKeyPair = (parameters: Buffer): KeyPairGeneration => ({
   ...ecKeyPair(parameters),
   mechanism: plain('EC_EDWARDS_KEY_PAIR_GEN'),
   keyType: keyType.EC_EDWARDS,
+});
+
+/** @param parameterSet CKP_ML_DSA_44, _65, _87: 1, 2, 3 (PKCS#11 v3.2, ML-DSA) */
+export const mlDsaKeyPair = (parameterSet: 1 | 2 | 3): KeyPairGeneration => ({
+  kind: 'pair',
+  mechanism: plain('ML_DSA_KEY_PAIR_GEN'),
+  keyType: keyType.ML_DSA,
+  domain: { CKA_PARAMETER_SET: parameterSet },
+  publicValue: ['CKA_VALUE'],
+  privateValue: [],
 });
 
 /** What a key may be used for; nothing else is allowed to it. */

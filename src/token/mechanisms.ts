@@ -2,7 +2,7 @@ import pkcs11 from 'pkcs11js';
 
 /**
  * Mechanisms by name, built here and nowhere else: pkcs11js aborts the process on a malformed one.
- * Numbers: PKCS#11 v3.0, appendix B; pkcs11js 2.1.7 knows version 2.40 and lacks the Edwards curves.
+ * Numbers: PKCS#11 v3.0, appendix B, and v3.2 for ML-DSA; pkcs11js 2.1.7 knows version 2.40.
  */
 export const mechanismType = {
   RSA_PKCS_KEY_PAIR_GEN: 0x0000,
@@ -10,6 +10,8 @@ export const mechanismType = {
   RSA_X_509: 0x0003,
   RSA_PKCS_OAEP: 0x0009,
   RSA_PKCS_PSS: 0x000d,
+  ML_DSA_KEY_PAIR_GEN: 0x001c,
+  ML_DSA: 0x001d,
   SHA_1: 0x0220,
   SHA256: 0x0250,
   SHA256_HMAC: 0x0251,

@@ -25,9 +25,10 @@ let loaded: { path: string; cryptoki: pkcs11.PKCS11 } | undefined;
  * Loads a PKCS#11 module and initialises it, once per process and in the main thread.
  *
  * @param path of the shared library
+ * @param parameters text for the library: CK_C_INITIALIZE_ARGS.pReserved, as NSS takes it
  * @throws Error that names the path and what to do, when the library is missing or refuses
  */
-export function loadModule(path: string): pkcs11.PKCS11 {
+export function loadModule(path: string, parameters?: string): pkcs11.PKCS11 {
   if (loaded?.path === path) return loaded.cryptoki;
   if (loaded) throw new Error(`this process has loaded ${loaded.path} already`);
   try {
@@ -40,7 +41,11 @@ export function loadModule(path: string): pkcs11.PKCS11 {
   const cryptoki = new pkcs11.PKCS11();
   try {
     cryptoki.load(path);
-    cryptoki.C_Initialize({ flags: CKF_OS_LOCKING_OK });
+    // pkcs11js drops the last character of the parameters
+    cryptoki.C_Initialize({
+      flags: CKF_OS_LOCKING_OK,
+      ...(parameters !== undefined && { libraryParameters: `${parameters} ` }),
+    });
   } catch (error) {
     throw new Error(`The PKCS#11 module ${path} does not start: ${tokenError(error).message}`, { cause: error });
   }

@@ -21,6 +21,7 @@ import {
 import { ecdh1, type Mechanism } from './mechanisms.js';
 import { findSlot, loadModule, type TokenIdentity, type TokenSelector, tokenIdentity } from './module.js';
 import { type KeyObject, ObjectHandles } from './object-handles.js';
+import { profileOf, type TokenProfile } from './profiles.js';
 import { TokenError, tokenError } from './return-values.js';
 import { readWriteSession, SessionPool, type SessionPoolLimits } from './session-pool.js';
 
@@ -29,6 +30,8 @@ const CKU_USER = 1;
 export interface TokenSettings extends TokenSelector {
   /** Path of the PKCS#11 module. */
   readonly module: string;
+  /** What the module is told when it is initialised; see loadModule. */
+  readonly moduleParameters?: string | undefined;
   readonly pin: string;
   readonly limits: SessionPoolLimits;
 }
@@ -64,6 +67,7 @@ const promised = {
 /** A token with a logged-in user: the only door to PKCS#11 for the rest of the service. */
 export class Token {
   readonly identity: TokenIdentity;
+  private readonly profile: TokenProfile;
   private readonly sessions: SessionPool;
   private readonly handles: ObjectHandles;
   /** Holds the login, and the session objects that outlive a call. */
@@ -75,6 +79,7 @@ export class Token {
     settings: TokenSettings,
   ) {
     this.identity = tokenIdentity(cryptoki, slot);
+    this.profile = profileOf(this.identity);
     this.loginSession = cryptoki.C_OpenSession(slot, readWriteSession);
     cryptoki.C_Login(this.loginSession, CKU_USER, settings.pin);
     this.sessions = new SessionPool(cryptoki, slot, settings.limits);
@@ -83,7 +88,7 @@ export class Token {
 
   /** Loads the module, finds the token and logs in. @throws Error that says what to do */
   static open(settings: TokenSettings): Token {
-    const cryptoki = loadModule(settings.module);
+    const cryptoki = loadModule(settings.module, settings.moduleParameters);
     const slot = findSlot(cryptoki, settings);
     try {
       return new Token(cryptoki, slot, settings);
@@ -386,7 +391,9 @@ export class Token {
   }
 
   private expectAttributes(session: pkcs11.Handle, handle: pkcs11.Handle, expected: Attributes): void {
-    const names = (Object.keys(expected) as AttributeName[]).filter((name) => typeof expected[name] === 'boolean');
+    const names = (Object.keys(expected) as AttributeName[]).filter(
+      (name) => typeof expected[name] === 'boolean' && !this.profile.unkeptAttributes.includes(name),
+    );
     const actual = readAttributes(this.cryptoki, session, handle, names);
     for (const name of names) {
       if (actual[name] !== expected[name]) {

@@ -31,6 +31,8 @@ export interface SigningAlgorithm {
 /** A second opinion on a signature over a RAW message, by node:crypto; or a published answer of a deterministic algorithm. */
 export type SignatureProof =
   | { readonly verifies: (publicKey: KeyObject, message: Buffer, signature: Buffer) => boolean }
+  /** node:crypto does not know the algorithm: the token verifies its own signatures, and refuses others. */
+  | { readonly byTokenOnly: true }
   | { readonly knownAnswer: { readonly privateValue: Buffer; readonly message: Buffer; readonly signature: Buffer } };
 
 const verifiedBy = (
@@ -121,6 +123,31 @@ export const eddsaPrehashed = (): SigningAlgorithm => ({
     },
   },
 });
+
+/** Length of a signature per parameter set, in bytes (FIPS 204, table 2). */
+const mlDsaSignatureBytes = { 1: 2420, 2: 3309, 3: 4627 } as const;
+
+/** ML-DSA (FIPS 204) with an empty context. */
+export const mlDsa = (parameterSet: keyof typeof mlDsaSignatureBytes): SigningAlgorithm => ({
+  mechanisms: ['ML_DSA'],
+  input: { RAW: (message) => message, EXTERNAL_MU: refuseExternalMu },
+  mechanism: plain('ML_DSA'),
+  signatureBytes: mlDsaSignatureBytes[parameterSet],
+  ...asIs,
+  slow: true,
+  proof: { byTokenOnly: true },
+});
+
+const muBytes = 64;
+
+function refuseExternalMu(mu: Buffer): never {
+  if (mu.length !== muBytes)
+    throw new KmsError('ValidationException', `A message of type EXTERNAL_MU has ${muBytes} bytes.`);
+  throw new KmsError(
+    'UnsupportedOperationException',
+    'MessageType EXTERNAL_MU is not supported: PKCS#11 has no mechanism that takes mu in place of the message.',
+  );
+}
 
 /** @throws KmsError ValidationException when the algorithm does not take that type of message, or the digest's length */
 function tokenInput(algorithm: SigningAlgorithm, name: string, message: Buffer, type: MessageType): Buffer {

@@ -1,0 +1,26 @@
+import type { AttributeName } from './attributes.js';
+import type { TokenIdentity } from './module.js';
+
+/** What a kind of token does otherwise than PKCS#11 says, where a probe cannot make up for it. */
+export interface TokenProfile {
+  readonly name: string;
+  readonly matches: (identity: TokenIdentity) => boolean;
+  /** Attributes of a key that it does not keep as PKCS#11 has it, so that reading them back says nothing. */
+  readonly unkeptAttributes: readonly AttributeName[];
+}
+
+const standard: TokenProfile = { name: 'PKCS#11', matches: () => true, unkeptAttributes: [] };
+
+/** The first profile that matches holds. */
+const profiles: readonly TokenProfile[] = [
+  {
+    name: 'NSS softokn',
+    matches: ({ manufacturer }) => manufacturer === 'Mozilla Foundation',
+    // NSS 3.132 answers false for keys that it has just generated
+    unkeptAttributes: ['CKA_LOCAL'],
+  },
+];
+
+export function profileOf(identity: TokenIdentity): TokenProfile {
+  return profiles.find((profile) => profile.matches(identity)) ?? standard;
+}
