@@ -17,14 +17,15 @@ export interface CiphertextInput {
 /**
  * The key that a symmetric ciphertext names in itself.
  *
- * @throws KmsError InvalidCiphertextException when it names none; AccessDeniedException when it names one that is not
- * here, as AWS has it
+ * @throws KmsError ValidationException when there is no ciphertext; InvalidCiphertextException when it names no key;
+ * AccessDeniedException when it names one that is not here, as AWS has it
  */
 export async function keyOfCiphertext(kms: Kms, { ciphertext, algorithm }: CiphertextInput): Promise<KeyRecord> {
   if (algorithm !== 'SYMMETRIC_DEFAULT') {
     throw new KmsError('ValidationException', `The KeyId parameter is required with the algorithm ${algorithm}.`);
   }
-  const blob = ciphertext && parse(ciphertext);
+  if (ciphertext === undefined) throw new KmsError('ValidationException', 'CiphertextBlob is required.');
+  const blob = parse(ciphertext);
   if (blob === undefined) throw new KmsError('InvalidCiphertextException');
   const key = await kms.keys.find(blob.keyId);
   if (key === undefined) {
