@@ -34,14 +34,20 @@ export async function generateKey(token: Token, capabilities: Capabilities, inte
     version: 1,
   };
   try {
-    const [algorithm] = capabilities.offered(intent.spec, intent.usage);
-    if (algorithm === undefined) throw new Error(`no algorithm is offered for ${intent.spec} ${intent.usage}`);
-    await selfTest(token, key, intent.usage, capabilities.algorithm(intent.spec, intent.usage, algorithm));
+    await selfTestKey(token, capabilities, key);
     return key;
   } catch (error) {
     destroyMaterial(token, material);
     throw error;
   }
+}
+
+/** Uses a key's current material once, with the first of its algorithms. @throws TokenError, SelfTestError */
+export async function selfTestKey(token: Token, capabilities: Capabilities, key: KeyRecord): Promise<void> {
+  const usage = key.usage as SupportedUsage;
+  const [algorithm] = capabilities.offered(key.spec, usage);
+  if (algorithm === undefined) throw new Error(`no algorithm is offered for ${key.spec} ${usage}`);
+  await selfTest(token, key, usage, capabilities.algorithm(key.spec, usage, algorithm));
 }
 
 /** New material for a key: made and read back, not yet used. @throws TokenError */

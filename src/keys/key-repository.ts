@@ -120,14 +120,11 @@ export class KeyRepository {
     });
   }
 
-  /** Ids of keys with something due, whatever their state, the longest due first. */
-  async listDue(column: 'deletion_at' | 'next_rotation_at', now: Date): Promise<string[]> {
-    const rows = await this.store.db
-      .selectFrom('keys')
-      .select('id')
-      .where(column, '<=', now.getTime())
-      .orderBy(column)
-      .execute();
+  /** Ids of keys with something due, in one state or whatever their state, the longest due first. */
+  async listDue(column: 'deletion_at' | 'next_rotation_at', now: Date, state?: KeyState): Promise<string[]> {
+    let query = this.store.db.selectFrom('keys').select('id').where(column, '<=', now.getTime());
+    if (state !== undefined) query = query.where('state', '=', state);
+    const rows = await query.orderBy(column).execute();
     return rows.map((row) => row.id);
   }
 

@@ -38,8 +38,10 @@ const enabling: StateRow = {
   Updating: 'invalid',
 };
 const scheduling: StateRow = { ...everyState, ...pendingDeletionRefused, Updating: 'invalid' };
-/** Changes of a key's material; not uses of it. */
-const rotating: StateRow = { ...cryptographic };
+/** Changes of a key's material; not uses of it. Keys of custom key stores are refused for what they are. */
+const rotating: StateRow = { ...cryptographic, Unavailable: 'pass' };
+/** Likewise keys with imported material. */
+const settingRotation: StateRow = { ...rotating, PendingImport: 'pass' };
 const granting: StateRow = { ...cryptographic, Unavailable: 'pass' };
 const importing: StateRow = { ...everyState, ...pendingDeletionRefused, Creating: 'invalid' };
 const unimporting: StateRow = { ...everyState, Creating: 'invalid', Updating: 'invalid' };
@@ -72,8 +74,8 @@ const stateTable: { readonly [N in OperationName]?: StateRow } = {
   Encapsulate: cryptographic,
   Decapsulate: cryptographic,
   CreateGrant: granting,
-  EnableKeyRotation: rotating,
-  DisableKeyRotation: rotating,
+  EnableKeyRotation: settingRotation,
+  DisableKeyRotation: settingRotation,
   RotateKeyOnDemand: rotating,
   GetParametersForImport: importing,
   ImportKeyMaterial: importing,

@@ -11,7 +11,9 @@ import { generateMac, verifyMac } from './generate-mac.js';
 import { generateRandom } from './generate-random.js';
 import { getPublicKey } from './get-public-key.js';
 import { getKeyPolicy, listKeyPolicies, putKeyPolicy } from './key-policies.js';
+import { disableKeyRotation, enableKeyRotation, getKeyRotationStatus, rotateKeyOnDemand } from './key-rotation.js';
 import { cancelKeyDeletion, disableKey, enableKey, scheduleKeyDeletion } from './key-state-changes.js';
+import { listKeyRotations } from './list-key-rotations.js';
 import { listKeys } from './list-keys.js';
 import type { Operation } from './operation.js';
 import { reEncrypt } from './re-encrypt.js';
@@ -29,7 +31,9 @@ export const operations: ReadonlyMap<OperationName, Operation> = new Map(
     deriveSharedSecret,
     describeKey,
     disableKey,
+    disableKeyRotation,
     enableKey,
+    enableKeyRotation,
     encrypt,
     generateDataKey,
     generateDataKeyPair,
@@ -38,12 +42,15 @@ export const operations: ReadonlyMap<OperationName, Operation> = new Map(
     generateMac,
     generateRandom,
     getKeyPolicy,
+    getKeyRotationStatus,
     getPublicKey,
     listAliases,
     listKeyPolicies,
+    listKeyRotations,
     listKeys,
     putKeyPolicy,
     reEncrypt,
+    rotateKeyOnDemand,
     scheduleKeyDeletion,
     sign,
     updateAlias,

@@ -9,6 +9,7 @@ import { SigV4Verifier } from '../http/sigv4/verifier.js';
 import { AliasRepository } from '../keys/alias-repository.js';
 import { Capabilities } from '../keys/capabilities.js';
 import { deleteDueKeys } from '../keys/due-deletions.js';
+import { hasDueRotations, rotateDueKeys } from '../keys/due-rotations.js';
 import { EncryptionBudget } from '../keys/encryption-budget.js';
 import { KeyRepository } from '../keys/key-repository.js';
 import { KeyUses } from '../keys/key-uses.js';
@@ -109,6 +110,11 @@ function scheduledTasks(kms: Kms): ScheduledTask[] {
       name: 'key deletion',
       isDue: async () => (await keys.listDue('deletion_at', now())).length > 0,
       run: () => deleteDueKeys(keys, tokens, now()),
+    },
+    {
+      name: 'key rotation',
+      isDue: () => hasDueRotations(keys, now()),
+      run: () => rotateDueKeys(keys, tokens, now),
     },
   ];
 }

@@ -21,6 +21,7 @@ export const firstSchema: Migration = {
       .addColumn('next_rotation_at', 'bigint')
       .addColumn('version', 'integer', (column) => column.notNull().defaultTo(1))
       .execute();
+    await db.schema.createIndex('keys_by_next_rotation').on('keys').column('next_rotation_at').execute();
     await db.schema
       .createTable('key_materials')
       .addColumn('id', 'text', (column) => column.primaryKey())
