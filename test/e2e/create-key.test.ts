@@ -8,7 +8,7 @@ let service: Service;
 beforeAll(async () => {
   service = await Service.start();
 });
-afterAll(() => service.end());
+afterAll(() => service?.end());
 
 const rsaSigning = ['PKCS1_V1_5', 'PSS'].flatMap((scheme) =>
   [256, 384, 512].map((bits) => `RSASSA_${scheme}_SHA_${bits}`),

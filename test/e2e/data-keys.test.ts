@@ -13,7 +13,7 @@ beforeAll(async () => {
   ({ KeyId, Arn } = await service.newKey());
   KeyMaterialId = (await service.kms.describeKey({ KeyId })).KeyMetadata?.CurrentKeyMaterialId as string;
 });
-afterAll(() => service.end());
+afterAll(() => service?.end());
 
 const EncryptionContext = { purpose: 'data' };
 async function opened(CiphertextBlob: Uint8Array | undefined): Promise<Buffer> {

@@ -35,7 +35,7 @@ beforeAll(async () => {
   service = await Service.start();
   for (const [KeySpec] of specs) keys.set(KeySpec, await newRsaKey(KeySpec));
 });
-afterAll(() => service.end());
+afterAll(() => service?.end());
 
 async function newRsaKey(KeySpec: KeySpec): Promise<RsaKey> {
   const key = await service.newKey({ KeySpec, KeyUsage: 'ENCRYPT_DECRYPT' });

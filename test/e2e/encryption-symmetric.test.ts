@@ -11,7 +11,7 @@ beforeAll(async () => {
   service = await Service.start();
   ({ KeyId, Arn } = await service.newKey());
 });
-afterAll(() => service.end());
+afterAll(() => service?.end());
 
 type Context = Record<string, string> | undefined;
 const invalid = { name: 'InvalidCiphertextException', message: '' };

@@ -8,7 +8,7 @@ let service: Service;
 beforeAll(async () => {
   service = await Service.start();
 });
-afterAll(() => service.end());
+afterAll(() => service?.end());
 
 const curves: [KeySpec, string, number][] = [
   ['ECC_NIST_P256', 'P-256', 32],

@@ -8,7 +8,7 @@ let service: Service;
 beforeAll(async () => {
   service = await Service.start();
 });
-afterAll(() => service.end());
+afterAll(() => service?.end());
 
 const specs: [KeySpec, MacAlgorithmSpec, number][] = [
   ['HMAC_224', 'HMAC_SHA_224', 28],

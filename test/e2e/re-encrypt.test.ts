@@ -32,7 +32,7 @@ beforeAll(async () => {
     otherRsa: await service.newKey(rsa),
   };
 });
-afterAll(() => service.end());
+afterAll(() => service?.end());
 
 async function encrypted({ key, algorithm, context }: Side, Plaintext: Buffer) {
   const { CiphertextBlob } = await service.kms.encrypt({

@@ -13,7 +13,7 @@ let service: Service;
 beforeAll(async () => {
   service = await Service.start();
 });
-afterAll(() => service.end());
+afterAll(() => service?.end());
 
 const calls: Record<string, () => Promise<unknown>> = {
   async Decrypt() {

@@ -39,7 +39,7 @@ beforeAll(async () => {
     keys.set(KeySpec, { ...key, publicKey: await publicKeyOf(key.KeyId) });
   }
 });
-afterAll(() => service.end());
+afterAll(() => service?.end());
 
 async function publicKeyOf(KeyId: string): Promise<KeyObject> {
   const { PublicKey } = await service.kms.getPublicKey({ KeyId });
