@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
+import { keyStoresSetting } from './key-stores.js';
 
 /** A setting: how it is checked, and what it means in one line. Its name elsewhere follows from its name here. */
 interface Setting {
@@ -62,6 +63,15 @@ export const settingTable = {
     type: wholeNumber(1, 600_000).default(10_000),
     meaning: 'How long a request waits for such a session before it is throttled, in milliseconds',
   },
+  keyStores: {
+    type: keyStoresSetting,
+    meaning:
+      'Further tokens for custom key stores: a list of {clusterId, tokenLabel, pkcs11Module, pkcs11Parameters}; JSON outside the file',
+  },
+  customKeyStoreQuota: {
+    type: wholeNumber(0, 1000).default(10),
+    meaning: 'How many custom key stores there may be',
+  },
   splitOaep: {
     type: truth.default(true),
     meaning: 'Allow RSAES_OAEP where the token has raw RSA only: the padding is then encoded and decoded outside it',
@@ -78,6 +88,11 @@ export const settingTable = {
     type: wholeNumber(10, 3_600_000).default(10_000),
     meaning: 'How often due work is looked for (deletions, rotations, expiry), in milliseconds',
   },
+  usesMilliseconds: {
+    type: wholeNumber(10, 3_600_000).default(60_000),
+    meaning: 'How often the last uses of keys are written, in milliseconds; what a crash loses of them is no older',
+  },
+  grantsPerKey: { type: wholeNumber(1, 1_000_000).default(50_000), meaning: 'How many grants a key may have' },
   insecureNoAuth: {
     type: truth.default(false),
     meaning: 'Answer unsigned requests as the first administrator; only on a loopback address, only for laboratories',

@@ -44,6 +44,8 @@ const probedAs: { readonly [S in KeySpec]?: KeySpec } = { RSA_3072: 'RSA_2048', 
 export interface ProbePolicy {
   /** False forbids ways that have a part outside the token. */
   readonly allowSplit: boolean;
+  /** Only these are tried and offered; all, when left out. */
+  readonly specs?: readonly KeySpec[];
 }
 
 /**
@@ -62,7 +64,7 @@ export class Capabilities {
   static async probe(token: Token, policy: ProbePolicy): Promise<Capabilities> {
     const capabilities = new Capabilities(token, policy);
     for (const [spec, row] of Object.entries(keySpecs) as [KeySpec, KeySpecRow][]) {
-      if (row.kind === 'unsupported' || probedAs[spec]) continue;
+      if (row.kind === 'unsupported' || probedAs[spec] || policy.specs?.includes(spec) === false) continue;
       for (const usage of Object.keys(row.usages) as SupportedUsage[]) await capabilities.probeUsage(spec, row, usage);
     }
     return capabilities;

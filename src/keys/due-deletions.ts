@@ -1,23 +1,31 @@
+import { KmsError } from '../contract/kms-error.js';
 import { destroyMaterial } from './key-generation.js';
 import type { KeyRepository } from './key-repository.js';
 import type { KeyTokens } from './key-tokens.js';
 
 /**
  * Deletes the keys whose waiting period is over: first their objects in the token, then their rows. A process that dies
- * in between leaves a key that is still due, as nobody can cancel its deletion any more.
+ * in between leaves a key that is still due, as nobody can cancel its deletion any more. A key whose custom key store
+ * cannot be used stays due, and holds no other up.
  *
  * @returns the ids of the keys that were deleted
- * @throws TokenError; the keys that are left stay due
+ * @throws AggregateError of TokenErrors; the keys that are left stay due
  */
 export async function deleteDueKeys(keys: KeyRepository, tokens: KeyTokens, now: Date): Promise<string[]> {
   const deleted: string[] = [];
+  const failures: unknown[] = [];
   for (const id of await keys.listDue('deletion_at', now)) {
     const key = await keys.find(id);
     if (key?.state !== 'PendingDeletion') continue;
-    const { token } = await tokens.of(key);
-    for (const material of key.materials.values()) destroyMaterial(token, material);
-    await keys.delete(id);
-    deleted.push(id);
+    try {
+      const { token } = await tokens.of(key);
+      for (const material of key.materials.values()) destroyMaterial(token, material);
+      await keys.delete(id);
+      deleted.push(id);
+    } catch (error) {
+      if (!(error instanceof KmsError && error.name === 'KMSInvalidStateException')) failures.push(error);
+    }
   }
+  if (failures.length > 0) throw new AggregateError(failures, `${failures.length} due keys cannot be deleted`);
   return deleted;
 }

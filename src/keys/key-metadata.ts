@@ -31,6 +31,8 @@ export function keyMetadata(key: KeyRecord, home: Home, capabilities: Capabiliti
     KeyState: key.state,
     DeletionDate: key.deletionAt,
     Origin: key.origin,
+    CustomKeyStoreId: key.customKeyStoreId,
+    CloudHsmClusterId: key.cloudHsmClusterId,
     KeyManager: 'CUSTOMER',
     CustomerMasterKeySpec: key.spec as KeyMetadata['CustomerMasterKeySpec'],
     KeySpec: key.spec,
@@ -39,6 +41,8 @@ export function keyMetadata(key: KeyRecord, home: Home, capabilities: Capabiliti
     MultiRegionConfiguration: key.multiRegion
       ? { MultiRegionKeyType: 'PRIMARY', PrimaryKey: { Arn: key.arn, Region: home.region }, ReplicaKeys: [] }
       : undefined,
-    CurrentKeyMaterialId: key.spec === 'SYMMETRIC_DEFAULT' ? key.currentMaterialId : undefined,
+    // keys in custom key stores cannot be rotated, so AWS names no material of theirs
+    CurrentKeyMaterialId:
+      key.spec === 'SYMMETRIC_DEFAULT' && key.customKeyStoreId === undefined ? key.currentMaterialId : undefined,
   };
 }

@@ -39,6 +39,8 @@ export interface KeyRecord {
   readonly currentMaterialId: string | undefined;
   /** The custom key store whose token holds the key. */
   readonly customKeyStoreId: string | undefined;
+  /** CloudHsmClusterId of that store, when the record was loaded. */
+  readonly cloudHsmClusterId?: string | undefined;
   /** Automatic rotation; undefined while it is off. */
   readonly rotation: { readonly periodDays: number; readonly nextAt: Date } | undefined;
   readonly materials: ReadonlyMap<string, KeyMaterial>;

@@ -1,7 +1,7 @@
 import type { KeySpec, KeyState, KeyUsageType, OriginType } from '@aws-sdk/client-kms';
 import type { Insertable, Selectable, Transaction } from 'kysely';
 import { RevisionCache } from '../store/revision-cache.js';
-import type { KeyMaterialsTable, KeysTable, Schema } from '../store/schema.js';
+import type { CustomKeyStoresTable, KeyMaterialsTable, KeysTable, Schema } from '../store/schema.js';
 import type { Store } from '../store/store.js';
 import type { KeyMaterial, KeyRecord } from './key-record.js';
 import { type Home, keyArn } from './key-reference.js';
@@ -54,9 +54,10 @@ export class KeyRepository {
     return rows.map((row) => row.id);
   }
 
-  /** Commits a new key: from here on it exists. */
-  async insert(key: NewKey): Promise<void> {
+  /** Commits a new key, and what belongs to it, both or none: from here on it exists. */
+  async insert(key: NewKey, alongside?: (transaction: Transaction<Schema>) => Promise<unknown>): Promise<void> {
     await this.store.change(async (transaction) => {
+      await alongside?.(transaction);
       await transaction
         .insertInto('keys')
         .values({
@@ -145,7 +146,15 @@ export class KeyRepository {
       .execute();
     const tags = await db.selectFrom('tags').selectAll().where('key_id', '=', id).orderBy('tag_key').execute();
     const aliases = await db.selectFrom('aliases').select('name').where('key_id', '=', id).orderBy('name').execute();
-    return recordOf(row, this.home, {
+    const keyStore =
+      row.custom_key_store_id === null
+        ? undefined
+        : await db
+            .selectFrom('custom_key_stores')
+            .select(['cluster_id', 'connection_state'])
+            .where('id', '=', row.custom_key_store_id)
+            .executeTakeFirst();
+    return recordOf(row, this.home, keyStore, {
       materials: new Map(materials.map((material) => [material.id, materialOf(material)])),
       tags: new Map(tags.map((tag) => [tag.tag_key, tag.tag_value])),
       aliases: aliases.map((alias) => alias.name),
@@ -153,9 +162,19 @@ export class KeyRepository {
   }
 }
 
+/** What a key shares with the custom key store that holds it. */
+type KeyStoreOfKey = Pick<Selectable<CustomKeyStoresTable>, 'cluster_id' | 'connection_state'>;
+
+/** A key whose custom key store is not connected is Unavailable, unless it waits for its deletion. */
+function stateOf({ state }: Selectable<KeysTable>, keyStore: KeyStoreOfKey | undefined): KeyState {
+  const isReachable = keyStore === undefined || keyStore.connection_state === 'CONNECTED';
+  return isReachable || state === 'PendingDeletion' ? (state as KeyState) : 'Unavailable';
+}
+
 function recordOf(
   row: Selectable<KeysTable>,
   home: Home,
+  keyStore: KeyStoreOfKey | undefined,
   parts: Pick<KeyRecord, 'materials' | 'tags' | 'aliases'>,
 ): KeyRecord {
   return {
@@ -164,7 +183,7 @@ function recordOf(
     spec: row.spec as KeySpec,
     usage: row.usage as KeyUsageType,
     origin: row.origin as OriginType,
-    state: row.state as KeyState,
+    state: stateOf(row, keyStore),
     description: row.description,
     policy: row.policy,
     createdAt: new Date(row.created_at),
@@ -173,6 +192,7 @@ function recordOf(
     multiRegion: row.multi_region === 1,
     currentMaterialId: row.current_material_id ?? undefined,
     customKeyStoreId: row.custom_key_store_id ?? undefined,
+    cloudHsmClusterId: keyStore?.cluster_id,
     rotation:
       row.rotation_period_days === null || row.next_rotation_at === null
         ? undefined

@@ -1,12 +1,15 @@
-import type { CreateKeyRequest, KeySpec, Tag } from '@aws-sdk/client-kms';
+import type { CreateKeyRequest, KeySpec } from '@aws-sdk/client-kms';
 import { checkedKeyPolicy } from '../authorization/key-policy.js';
 import { defaultKeyPolicy } from '../authorization/policy/default-key-policy.js';
 import { KmsError } from '../contract/kms-error.js';
-import { generateKey, newKeyId } from '../keys/key-generation.js';
+import { destroyMaterial, generateKey, newKeyId } from '../keys/key-generation.js';
 import { keyMetadata } from '../keys/key-metadata.js';
 import { keyArn } from '../keys/key-reference.js';
 import { keySpecs, type SupportedUsage, usagesOf } from '../keys/key-specs.js';
+import { expectConnected } from '../keys/key-store-repository.js';
 import type { KeyToken } from '../keys/key-tokens.js';
+import { checkedTags } from '../keys/tags.js';
+import { keyStoreForNewKey } from './keys-in-key-stores.js';
 import { operation } from './operation.js';
 
 /** What a request asks for, with its defaults. */
@@ -48,34 +51,19 @@ function wantedOf(
 }
 
 /** Where keys cannot come from yet. @throws KmsError */
-function checkOrigin({ Origin = 'AWS_KMS', CustomKeyStoreId, XksKeyId }: CreateKeyRequest): void {
-  if (CustomKeyStoreId !== undefined) {
-    throw new KmsError('CustomKeyStoreNotFoundException', `Custom key store ${CustomKeyStoreId} does not exist.`);
-  }
-  if (Origin !== 'AWS_KMS' || XksKeyId !== undefined) {
+function checkOrigin({ Origin = 'AWS_KMS' }: CreateKeyRequest): void {
+  if (Origin !== 'AWS_KMS' && Origin !== 'AWS_CLOUDHSM') {
     throw new KmsError('UnsupportedOperationException', `Origin ${Origin} is not supported yet.`);
   }
 }
 
-const mostTags = 50;
-
-/** @throws KmsError TagException */
-export function checkedTags(tags: readonly Tag[]): Map<string, string> {
-  const checked = new Map(tags.map(({ TagKey, TagValue }) => [TagKey as string, TagValue as string]));
-  if (checked.size < tags.length) throw new KmsError('TagException', 'Duplicate tag keys');
-  if (checked.size > mostTags) throw new KmsError('TagException', 'Too many tags');
-  for (const key of checked.keys()) {
-    if (key.toLowerCase().startsWith('aws:'))
-      throw new KmsError('TagException', 'Tags beginning with aws: are reserved');
-  }
-  return checked;
-}
-
 export const createKey = operation('CreateKey', {
   async run(input, { kms, requester }) {
+    const place = await keyStoreForNewKey(kms, input);
     checkOrigin(input);
-    const { token, capabilities } = kms.tokens.own;
-    const wanted = wantedOf(kms.tokens.own, input);
+    const keyToken = place?.keyToken ?? kms.tokens.own;
+    const { token, capabilities } = keyToken;
+    const wanted = wantedOf(keyToken, input);
     const { MultiRegion: multiRegion = false, Policy, BypassPolicyLockoutSafetyCheck = false } = input;
     const id = newKeyId(multiRegion);
     const arn = keyArn(kms.home, id);
@@ -84,7 +72,7 @@ export const createKey = operation('CreateKey', {
       id,
       arn,
       multiRegion,
-      origin: 'AWS_KMS',
+      origin: place ? 'AWS_CLOUDHSM' : 'AWS_KMS',
       state: 'Enabled',
       description: input.Description ?? '',
       policy:
@@ -94,11 +82,18 @@ export const createKey = operation('CreateKey', {
       createdAt: kms.now(),
       deletionAt: undefined,
       pendingWindowDays: undefined,
-      customKeyStoreId: undefined,
+      customKeyStoreId: place?.keyStore.id,
+      cloudHsmClusterId: place?.keyStore.clusterId,
       rotation: undefined,
       tags: checkedTags(input.Tags ?? []),
     });
-    await kms.keys.insert(key);
+    try {
+      await kms.keys.insert(key, place && ((transaction) => expectConnected(transaction, place.keyStore.id)));
+    } catch (error) {
+      // refused in its transaction, so that there is no row which needs the objects
+      if (error instanceof KmsError) for (const each of key.materials.values()) destroyMaterial(token, each);
+      throw error;
+    }
     return { KeyMetadata: keyMetadata(key, kms.home, capabilities) };
   },
 });

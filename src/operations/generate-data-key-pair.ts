@@ -4,6 +4,7 @@ import type { EncryptionContext } from '../keys/algorithms/encryption.js';
 import type { KeyRecord } from '../keys/key-record.js';
 import { keySpecs } from '../keys/key-specs.js';
 import { encryptionAlgorithmOf, encryptUnder } from './encrypt.js';
+import { refuseInKeyStore } from './keys-in-key-stores.js';
 import type { Kms } from './kms.js';
 import { operation } from './operation.js';
 import { refuseRecipient } from './recipient.js';
@@ -20,6 +21,7 @@ async function dataKeyPair(kms: Kms, key: KeyRecord, { KeyPairSpec, EncryptionCo
     const reason = row.kind === 'unsupported' ? row.reason : 'It has no key pairs.';
     throw new KmsError('UnsupportedOperationException', `KeyPairSpec ${KeyPairSpec} is not supported. ${reason}`);
   }
+  refuseInKeyStore(key);
   const keyToken = await kms.tokens.of(key);
   encryptionAlgorithmOf(keyToken, key, 'SYMMETRIC_DEFAULT', EncryptionContext);
   const { publicValue, privateValue } = await keyToken.token.generateDisclosedKeyPair(row.generate);

@@ -3,13 +3,12 @@ import { operation } from './operation.js';
 import { refuseRecipient } from './recipient.js';
 
 export const generateRandom = operation('GenerateRandom', {
-  run(input, { kms }) {
+  async run(input, { kms }) {
     refuseRecipient(input);
     const { NumberOfBytes, CustomKeyStoreId } = input;
-    if (CustomKeyStoreId !== undefined) {
-      throw new KmsError('CustomKeyStoreNotFoundException', `Custom key store ${CustomKeyStoreId} does not exist.`);
-    }
     if (NumberOfBytes === undefined) throw new KmsError('ValidationException', 'NumberOfBytes is required.');
-    return { Plaintext: kms.tokens.own.token.random(NumberOfBytes) };
+    const { own, keyStores } = kms.tokens;
+    const { token } = CustomKeyStoreId === undefined ? own : await keyStores.of(CustomKeyStoreId);
+    return { Plaintext: token.random(NumberOfBytes) };
   },
 });

@@ -1,9 +1,12 @@
 import { KmsError } from '../contract/kms-error.js';
 import type { AliasRepository } from '../keys/alias-repository.js';
 import type { EncryptionBudget } from '../keys/encryption-budget.js';
+import type { GrantRepository } from '../keys/grant-repository.js';
+import type { GrantTokens } from '../keys/grant-tokens.js';
 import type { KeyRecord } from '../keys/key-record.js';
 import { type Home, parseKeyReference } from '../keys/key-reference.js';
 import type { KeyRepository } from '../keys/key-repository.js';
+import type { KeyStoreRepository } from '../keys/key-store-repository.js';
 import type { KeyTokens } from '../keys/key-tokens.js';
 import type { KeyUses } from '../keys/key-uses.js';
 
@@ -12,6 +15,9 @@ export interface Kms {
   readonly home: Home;
   readonly keys: KeyRepository;
   readonly aliases: AliasRepository;
+  readonly grants: GrantRepository;
+  readonly grantTokens: GrantTokens;
+  readonly keyStores: KeyStoreRepository;
   readonly tokens: KeyTokens;
   readonly uses: KeyUses;
   readonly encryptions: EncryptionBudget;

@@ -7,7 +7,7 @@ import { wipeSensitive } from '../contract/sensitive-members.js';
 import type { KeyRecord } from '../keys/key-record.js';
 import { StaleKeyError } from '../keys/key-repository.js';
 import { checkKeyState, isCryptographic } from '../keys/key-states.js';
-import { ObjectMissingError, TokenBusyError } from '../token/return-values.js';
+import { ObjectMissingError, TokenBusyError, TokenClosedError } from '../token/return-values.js';
 import { type Kms, resolveKey } from './kms.js';
 import type { KeyRule, Operation, Requester } from './operation.js';
 import { operations } from './table.js';
@@ -48,12 +48,14 @@ export async function answer(kms: Kms, name: OperationName, requester: Requester
 
 async function perform(kms: Kms, operation: Operation, requester: Requester, input: never): Promise<unknown> {
   const { principal, requestId } = requester;
+  await checkGrantTokens(kms, input);
   const keys: Keys = {};
   for (const slot in operation.keys) {
     const rule = operation.keys[slot] as KeyRule;
     const key = await locate(kms, operation.name, rule, input);
     keys[slot] = key;
-    if (key) authorize({ principal, action: `kms:${rule.action ?? operation.name}`, resource: key.arn });
+    if (key && rule.policy !== false)
+      authorize({ principal, action: `kms:${rule.action ?? operation.name}`, resource: key.arn });
   }
   const resource = operation.resource?.(input, kms) ?? (isEmpty(operation.keys) ? '*' : undefined);
   if (resource) authorize({ principal, action: `kms:${operation.name}`, resource });
@@ -69,6 +71,16 @@ async function perform(kms: Kms, operation: Operation, requester: Requester, inp
     for (const slot in keys) kms.uses.note((keys[slot] as KeyRecord).id, operation.name, requestId);
   }
   return output;
+}
+
+/**
+ * Grants are in effect at once here, so their tokens need not prove them; but they must be tokens.
+ *
+ * @throws KmsError InvalidGrantTokenException
+ */
+async function checkGrantTokens({ grantTokens }: Kms, input: { readonly GrantTokens?: string[] }): Promise<void> {
+  if (input.GrantTokens === undefined) return;
+  for (const token of input.GrantTokens) await grantTokens.read(token);
 }
 
 function isEmpty(object: object): boolean {
@@ -99,6 +111,9 @@ function asKmsError(error: unknown): KmsError {
   if (error instanceof KmsError) return error;
   if (error instanceof TokenBusyError) {
     return new KmsError('ThrottlingException', 'The token is busy; try again.', { cause: error });
+  }
+  if (error instanceof TokenClosedError) {
+    return new KmsError('KMSInvalidStateException', 'The custom key store was disconnected.', { cause: error });
   }
   if (error instanceof ObjectMissingError) {
     return new KmsError('KeyUnavailableException', 'The key is not available in the token; try again.', {

@@ -1,7 +1,11 @@
+import type { DeclaredKeyStore } from '../config/key-stores.js';
 import type { Settings } from '../config/settings.js';
 import { softHsmModule } from '../token/softhsm.js';
 import type { TokenSettings } from '../token/token.js';
 import { type DataDirectory, readSecretFile } from './data-directory.js';
+
+/** How to open a token, but for the PIN. */
+export type DeclaredToken = Omit<TokenSettings, 'pin'>;
 
 /** True when the service uses the SoftHSM2 token in its data directory. */
 export function usesOwnSoftHsm(settings: Settings): boolean {
@@ -15,11 +19,19 @@ export function tokenSettings(settings: Settings, directory: DataDirectory): Tok
   if (pinFile === undefined) {
     throw new Error("The token's PIN is missing: set HSM_KMS_TOKEN_PIN_FILE to a file that holds it.");
   }
+  return { ...declaredToken(settings, settings), pin: readSecretFile(pinFile) };
+}
+
+/** The tokens of the setting keyStores by CloudHsmClusterId; each throws only when it is asked for. */
+export function keyStoreTokenSettings(settings: Settings): ReadonlyMap<string, () => DeclaredToken> {
+  return new Map(settings.keyStores.map((each) => [each.clusterId, () => declaredToken(settings, each)]));
+}
+
+function declaredToken(settings: Settings, token: Omit<DeclaredKeyStore, 'clusterId'>): DeclaredToken {
   return {
-    module: settings.pkcs11Module ?? softHsmModule(),
-    moduleParameters: settings.pkcs11Parameters,
-    label: settings.tokenLabel,
-    pin: readSecretFile(pinFile),
+    module: token.pkcs11Module ?? softHsmModule(),
+    moduleParameters: token.pkcs11Parameters,
+    label: token.tokenLabel,
     limits: {
       sessions: settings.tokenSessions,
       waiting: settings.tokenSessions * 64,

@@ -11,7 +11,10 @@ import { Capabilities } from '../keys/capabilities.js';
 import { deleteDueKeys } from '../keys/due-deletions.js';
 import { hasDueRotations, rotateDueKeys } from '../keys/due-rotations.js';
 import { EncryptionBudget } from '../keys/encryption-budget.js';
+import { GrantRepository } from '../keys/grant-repository.js';
+import { GrantTokens } from '../keys/grant-tokens.js';
 import { KeyRepository } from '../keys/key-repository.js';
+import { KeyStoreRepository } from '../keys/key-store-repository.js';
 import { KeyUses } from '../keys/key-uses.js';
 import type { Kms } from '../operations/kms.js';
 import { Leases } from '../store/leases.js';
@@ -19,12 +22,13 @@ import { Store } from '../store/store.js';
 import { Sealer } from '../token/sealing.js';
 import { Token } from '../token/token.js';
 import { dataDirectory, isInitialised } from './data-directory.js';
+import { keyTokensOf, OpenedKeyStores } from './opened-key-stores.js';
 import { type ScheduledTask, schedule } from './schedule.js';
-import { tokenSettings } from './token-settings.js';
+import { keyStoreTokenSettings, tokenSettings } from './token-settings.js';
 
 const aliasesPerKey = 50;
-/** How often the last uses of keys are written, in milliseconds; what a crash loses of them is no older. */
-const usesMilliseconds = 60_000;
+/** How long a worker may hold the login to a custom key store that another has disconnected, in milliseconds. */
+const keyStoreMilliseconds = 1_000;
 
 /** A worker that answers requests. */
 export interface Worker {
@@ -54,27 +58,42 @@ export async function startWorker(settings: Settings): Promise<Worker> {
   for (const line of capabilities.report()) log.debug(line, 'capability');
 
   const own = { token, capabilities };
+  const keyStores = new KeyStoreRepository(store, sealer, settings.customKeyStoreQuota);
+  const keyStoreTokens = new OpenedKeyStores(
+    keyStoreTokenSettings(settings),
+    keyStores,
+    { allowSplit: settings.splitOaep },
+    log,
+  );
   const uses = new KeyUses(store);
   const home = { region: settings.region, accountId: settings.accountId };
   const kms: Kms = {
     home,
     keys: new KeyRepository(store, home),
     aliases: new AliasRepository(store, home, aliasesPerKey),
-    tokens: { own, of: () => own },
+    grants: new GrantRepository(store, settings.grantsPerKey),
+    grantTokens: new GrantTokens(sealer),
+    keyStores,
+    tokens: keyTokensOf(own, keyStoreTokens),
     uses,
     encryptions: new EncryptionBudget(store, (material, reserved) =>
       log.warn({ material, reserved }, 'key material has encrypted very often: rotate its key'),
     ),
     now: () => new Date(),
   };
-  const server = createHttpServer({
-    kms,
-    verifier: new SigV4Verifier({
-      regions: [settings.region],
+  const verifierFor = (service: string, regions: string[]) =>
+    new SigV4Verifier({
+      regions,
+      services: [service],
       findAccessKey: (accessKeyId) => identities.find(accessKeyId),
       // the AWS SDK for PHP does not sign it, and it can only lead to a refusal here
       requireSignedContentType: false,
-    }),
+    });
+  const server = createHttpServer({
+    kms,
+    verifier: verifierFor('kms', [settings.region]),
+    // clients that know nothing of Regions sign for STS's global endpoint, which is in us-east-1
+    stsVerifier: verifierFor('sts', [settings.region, 'us-east-1']),
     unsignedPrincipal: settings.insecureNoAuth ? await unsignedPrincipal(identities) : undefined,
     maxBodyBytes: settings.maxBodyBytes,
     log,
@@ -88,12 +107,16 @@ export async function startWorker(settings: Settings): Promise<Worker> {
   );
   const writeUses = setInterval(() => {
     uses.write().catch((error) => log.error({ err: error }, 'the last uses of keys cannot be written'));
-  }, usesMilliseconds);
+  }, settings.usesMilliseconds);
+  const closeKeyStores = setInterval(() => {
+    keyStoreTokens.closeDisconnected().catch((error) => log.error({ err: error }, 'key stores cannot be looked at'));
+  }, keyStoreMilliseconds);
   await listen(server, settings);
   const address = server.address();
   const stop = async () => {
     await drain(server, settings.drainMilliseconds, log);
     clearInterval(writeUses);
+    clearInterval(closeKeyStores);
     await stopSchedule();
     await uses.write();
     await store.close();

@@ -88,7 +88,11 @@ export interface CustomKeyStoresTable {
   /** CONNECTED, DISCONNECTED, FAILED ... */
   connection_state: string;
   connection_error: string | null;
+  /** Counts the connections: a process that holds the login of an earlier one logs in anew. */
+  connection: Generated<number>;
   created_at: Instant;
+  /** Counts the changes of this row. */
+  version: Generated<number>;
 }
 
 /** The last use of each key; written now and then, not at every request. */

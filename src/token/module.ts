@@ -1,4 +1,4 @@
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, realpathSync } from 'node:fs';
 import pkcs11 from 'pkcs11js';
 import { tokenError } from './return-values.js';
 
@@ -19,25 +19,34 @@ export interface TokenIdentity {
   readonly firmwareVersion: string;
 }
 
-let loaded: { path: string; cryptoki: pkcs11.PKCS11 } | undefined;
+/** The module shows no token with the label, or several: not a failure of the login. */
+export class TokenNotFoundError extends Error {
+  override readonly name = 'TokenNotFoundError';
+}
+
+/** By the library's real path: two instances of one library would share its state without knowing. */
+const loaded = new Map<string, pkcs11.PKCS11>();
 
 /**
- * Loads a PKCS#11 module and initialises it, once per process and in the main thread.
+ * Loads a PKCS#11 module and initialises it, once per process and in the main thread; several tokens of one module
+ * share it.
  *
  * @param path of the shared library
  * @param parameters text for the library: CK_C_INITIALIZE_ARGS.pReserved, as NSS takes it
  * @throws Error that names the path and what to do, when the library is missing or refuses
  */
 export function loadModule(path: string, parameters?: string): pkcs11.PKCS11 {
-  if (loaded?.path === path) return loaded.cryptoki;
-  if (loaded) throw new Error(`this process has loaded ${loaded.path} already`);
+  let library: string;
   try {
-    accessSync(path, constants.R_OK);
+    library = realpathSync(path);
+    accessSync(library, constants.R_OK);
   } catch (error) {
     throw new Error(`The PKCS#11 module ${path} cannot be read. Set HSM_KMS_PKCS11_MODULE to your token's library.`, {
       cause: error,
     });
   }
+  const known = loaded.get(library);
+  if (known) return known;
   const cryptoki = new pkcs11.PKCS11();
   try {
     cryptoki.load(path);
@@ -49,7 +58,7 @@ export function loadModule(path: string, parameters?: string): pkcs11.PKCS11 {
   } catch (error) {
     throw new Error(`The PKCS#11 module ${path} does not start: ${tokenError(error).message}`, { cause: error });
   }
-  loaded = { path, cryptoki };
+  loaded.set(library, cryptoki);
   return cryptoki;
 }
 
@@ -65,18 +74,29 @@ export function tokenIdentity(cryptoki: pkcs11.PKCS11, slot: pkcs11.Handle): Tok
   };
 }
 
+/** The identity, or undefined where the slot's token does not answer: it must not hide the others. */
+function identityIfAnswering(cryptoki: pkcs11.PKCS11, slot: pkcs11.Handle): TokenIdentity | undefined {
+  try {
+    return tokenIdentity(cryptoki, slot);
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * The slot of the one token that the selector names.
  *
- * @throws Error when none or several tokens have the label
+ * @throws TokenNotFoundError when none or several tokens have the label
  */
 export function findSlot(cryptoki: pkcs11.PKCS11, selector: TokenSelector): pkcs11.Handle {
   const slots = cryptoki.C_GetSlotList(true);
-  const matching = slots.filter((slot) => tokenIdentity(cryptoki, slot).label === selector.label);
+  const matching = slots.filter((slot) => identityIfAnswering(cryptoki, slot)?.label === selector.label);
   const [slot] = matching;
   if (slot === undefined || matching.length > 1) {
-    const labels = slots.map((each) => JSON.stringify(tokenIdentity(cryptoki, each).label)).join(', ');
-    throw new Error(
+    const labels = slots
+      .map((each) => JSON.stringify(identityIfAnswering(cryptoki, each)?.label ?? '(no answer)'))
+      .join(', ');
+    throw new TokenNotFoundError(
       `${matching.length === 0 ? 'No token' : 'More than one token'} has the label ${JSON.stringify(selector.label)}; the module shows ${labels || 'none'}.`,
     );
   }

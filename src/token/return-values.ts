@@ -44,6 +44,7 @@ const returnValues: Record<number, readonly [name: string, reaction: Reaction]> 
   160: ['CKR_PIN_INCORRECT', 'give-up'],
   161: ['CKR_PIN_INVALID', 'give-up'],
   162: ['CKR_PIN_LEN_RANGE', 'give-up'],
+  163: ['CKR_PIN_EXPIRED', 'give-up'],
   164: ['CKR_PIN_LOCKED', 'give-up'],
   176: ['CKR_SESSION_CLOSED', 'session'],
   177: ['CKR_SESSION_COUNT', 'give-up'],
@@ -54,8 +55,16 @@ const returnValues: Record<number, readonly [name: string, reaction: Reaction]> 
   209: ['CKR_TEMPLATE_INCONSISTENT', 'refused'],
   224: ['CKR_TOKEN_NOT_PRESENT', 'module'],
   225: ['CKR_TOKEN_NOT_RECOGNIZED', 'module'],
+  240: ['CKR_UNWRAPPING_KEY_HANDLE_INVALID', 'handle'],
+  241: ['CKR_UNWRAPPING_KEY_SIZE_RANGE', 'refused'],
+  242: ['CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT', 'refused'],
   256: ['CKR_USER_ALREADY_LOGGED_IN', 'refused'],
   257: ['CKR_USER_NOT_LOGGED_IN', 'module'],
+  258: ['CKR_USER_PIN_NOT_INITIALIZED', 'give-up'],
+  259: ['CKR_USER_TYPE_INVALID', 'give-up'],
+  260: ['CKR_USER_ANOTHER_ALREADY_LOGGED_IN', 'give-up'],
+  272: ['CKR_WRAPPED_KEY_INVALID', 'input'],
+  274: ['CKR_WRAPPED_KEY_LEN_RANGE', 'input'],
   304: ['CKR_DOMAIN_PARAMS_INVALID', 'refused'],
   336: ['CKR_BUFFER_TOO_SMALL', 'give-up'],
   400: ['CKR_CRYPTOKI_NOT_INITIALIZED', 'module'],
@@ -89,6 +98,11 @@ export class ObjectMissingError extends Error {
 /** All sessions stayed busy for too long. */
 export class TokenBusyError extends Error {
   override readonly name = 'TokenBusyError';
+}
+
+/** The service has let go of this token: its custom key store was disconnected. */
+export class TokenClosedError extends Error {
+  override readonly name = 'TokenClosedError';
 }
 
 /** pkcs11js's own classes, and plain errors whose message holds a code. */

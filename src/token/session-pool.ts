@@ -1,5 +1,5 @@
 import type pkcs11 from 'pkcs11js';
-import { TokenBusyError, TokenError, tokenError } from './return-values.js';
+import { TokenBusyError, TokenClosedError, TokenError, tokenError } from './return-values.js';
 
 /** CKF_SERIAL_SESSION | CKF_RW_SESSION. */
 export const readWriteSession = 0x4 | 0x2;
@@ -35,6 +35,8 @@ export class SessionPool {
   private readonly waiters: Waiter[] = [];
   private lent = 0;
   private synchronous: pkcs11.Handle | undefined;
+  /** Called when the last lent session comes back; undefined while the pool is open. */
+  private closed: (() => void) | undefined;
 
   constructor(
     private readonly cryptoki: pkcs11.PKCS11,
@@ -50,11 +52,30 @@ export class SessionPool {
     } catch (thrown) {
       const error = tokenError(thrown);
       if (!leavesSessionClean(error)) {
-        this.close(this.synchronous);
+        this.closeSession(this.synchronous);
         this.synchronous = undefined;
       }
       throw error;
     }
+  }
+
+  /**
+   * Lends no more sessions, and closes all of them: those in use when their call is over, as a session with a call in
+   * flight must not be closed.
+   */
+  async close(): Promise<void> {
+    if (this.closed) return;
+    const allReturned = new Promise<void>((resolve) => {
+      this.closed = resolve;
+    });
+    for (const { timer, reject } of this.waiters.splice(0)) {
+      clearTimeout(timer);
+      reject(closedError());
+    }
+    if (this.lent > 0) await allReturned;
+    for (const session of this.idle.splice(0)) this.closeSession(session);
+    if (this.synchronous !== undefined) this.closeSession(this.synchronous);
+    this.synchronous = undefined;
   }
 
   /** Runs an asynchronous call in a session of its own. @throws TokenBusyError, TokenError, or what `call` throws */
@@ -73,6 +94,7 @@ export class SessionPool {
   }
 
   private async borrow(): Promise<pkcs11.Handle> {
+    if (this.closed) throw closedError();
     if (this.lent < this.limits.sessions) {
       const session = this.idle.pop() ?? this.open();
       this.lent += 1;
@@ -98,27 +120,33 @@ export class SessionPool {
       next.resolve(session);
       return;
     }
-    this.lent -= 1;
     this.idle.push(session);
+    this.returned();
+  }
+
+  private returned(): void {
+    this.lent -= 1;
+    if (this.lent === 0) this.closed?.();
   }
 
   private replace(spoilt: pkcs11.Handle): void {
-    this.close(spoilt);
+    this.closeSession(spoilt);
     const next = this.waiters.shift();
     if (!next) {
-      this.lent -= 1;
+      this.returned();
       return;
     }
     clearTimeout(next.timer);
     try {
       next.resolve(this.open());
     } catch (error) {
-      this.lent -= 1;
+      this.returned();
       next.reject(error as Error);
     }
   }
 
   private open(): pkcs11.Handle {
+    if (this.closed) throw closedError();
     try {
       return this.cryptoki.C_OpenSession(this.slot, readWriteSession);
     } catch (thrown) {
@@ -126,11 +154,15 @@ export class SessionPool {
     }
   }
 
-  private close(session: pkcs11.Handle): void {
+  private closeSession(session: pkcs11.Handle): void {
     try {
       this.cryptoki.C_CloseSession(session);
     } catch {
       // a session that cannot be closed is gone already
     }
   }
+}
+
+function closedError(): TokenClosedError {
+  return new TokenClosedError('the token has been let go of');
 }

@@ -7,6 +7,7 @@ import {
   readAttributes,
   template,
 } from './attributes.js';
+import { type ImportedObject, ImportSession } from './import-session.js';
 import {
   disclosedKeyPairTemplates,
   type KeyGeneration,
@@ -81,7 +82,12 @@ export class Token {
     this.identity = tokenIdentity(cryptoki, slot);
     this.profile = profileOf(this.identity);
     this.loginSession = cryptoki.C_OpenSession(slot, readWriteSession);
-    cryptoki.C_Login(this.loginSession, CKU_USER, settings.pin);
+    try {
+      cryptoki.C_Login(this.loginSession, CKU_USER, settings.pin);
+    } catch (error) {
+      cryptoki.C_CloseSession(this.loginSession);
+      throw error;
+    }
     this.sessions = new SessionPool(cryptoki, slot, settings.limits);
     this.handles = new ObjectHandles(cryptoki);
   }
@@ -100,6 +106,25 @@ export class Token {
           cause: error,
         },
       );
+    }
+  }
+
+  /**
+   * Throws unless the module shows the token; does not log in.
+   *
+   * @throws TokenNotFoundError; Error when the module does not start
+   */
+  static expectPresent(settings: Omit<TokenSettings, 'pin' | 'limits'>): void {
+    findSlot(loadModule(settings.module, settings.moduleParameters), settings);
+  }
+
+  /** Ends all sessions, and the login with them, when the calls in flight are over. */
+  async close(): Promise<void> {
+    await this.sessions.close();
+    try {
+      this.cryptoki.C_CloseAllSessions(this.slot);
+    } catch {
+      // a token that does not answer has no login either
     }
   }
 
@@ -260,7 +285,7 @@ export class Token {
     if (generation.kind === 'secret') {
       const wanted = { ...secretKeyTemplate(generation, names, permissions), ...lifetime };
       const handle = await this.cryptoki
-        .C_GenerateKeyAsync(session, generation.mechanism, template(wanted))
+        .C_GenerateKeyAsync(session, generation.mechanism, this.templateFor(wanted))
         .catch(rethrowAsTokenError);
       this.keepOrDestroy(session, [handle], () => this.expectAttributes(session, handle, { ...wanted, ...promised }));
       this.handles.remember({ id: names.id, class: 'secret' }, handle);
@@ -269,7 +294,7 @@ export class Token {
     const wanted = { ...privateKeyTemplate(generation, names, permissions), ...lifetime };
     const wantedPublic = { ...publicKeyTemplate(generation, names, permissions), ...lifetime };
     const pair = await this.cryptoki
-      .C_GenerateKeyPairAsync(session, generation.mechanism, template(wantedPublic), template(wanted))
+      .C_GenerateKeyPairAsync(session, generation.mechanism, this.templateFor(wantedPublic), this.templateFor(wanted))
       .catch(rethrowAsTokenError);
     const publicValue = this.keepOrDestroy(session, [pair.privateKey, pair.publicKey], () => {
       this.expectAttributes(session, pair.privateKey, { ...wanted, ...promised });
@@ -312,6 +337,32 @@ export class Token {
         finish: (session, handle) => readAttributes(this.cryptoki, session, handle, names),
       },
     ) as { [K in N]: AttributeValue<K> };
+  }
+
+  /** Imports key material; see ImportSession. @throws TokenError, TokenBusyError, or what `work` throws */
+  importing<T>(work: (session: ImportSession) => Promise<T>): Promise<T> {
+    return this.sessions.use(async (handle) => {
+      const session = new ImportSession(this.cryptoki, handle, this.handles);
+      try {
+        return await work(session);
+      } finally {
+        session.end();
+      }
+    });
+  }
+
+  /** Destroys objects that an import has kept. @throws TokenError */
+  destroyImported(objects: readonly ImportedObject[]): void {
+    this.sessions.now((session) => {
+      for (const object of objects) this.cryptoki.C_DestroyObject(session, object);
+    });
+  }
+
+  /** True when an error is explained by what a client sent: key material that the token does not take. */
+  isInputAtFault(error: unknown): boolean {
+    if (!(error instanceof TokenError)) return false;
+    const { reaction } = error;
+    return reaction === 'input' || reaction === 'refused' || (reaction === 'ambiguous' && this.isHealthy());
   }
 
   /** True when the token shows the object. @throws TokenError */
@@ -388,6 +439,13 @@ export class Token {
     } catch (error) {
       return explain(error);
     }
+  }
+
+  /** The template without what this kind of token refuses. */
+  private templateFor(attributes: Attributes): pkcs11.Template {
+    const { refusedAttributes } = this.profile;
+    const kept = Object.entries(attributes).filter(([name]) => !refusedAttributes.includes(name as AttributeName));
+    return template(Object.fromEntries(kept));
   }
 
   private expectAttributes(session: pkcs11.Handle, handle: pkcs11.Handle, expected: Attributes): void {

@@ -3,6 +3,19 @@ import type { Kysely, Migration } from 'kysely';
 export const firstSchema: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
     await db.schema
+      .createTable('custom_key_stores')
+      .addColumn('id', 'text', (column) => column.primaryKey())
+      .addColumn('name', 'text', (column) => column.notNull().unique())
+      .addColumn('cluster_id', 'text', (column) => column.notNull().unique())
+      .addColumn('trust_anchor_certificate', 'text', (column) => column.notNull())
+      .addColumn('sealed_password', 'blob', (column) => column.notNull())
+      .addColumn('connection_state', 'text', (column) => column.notNull())
+      .addColumn('connection_error', 'text')
+      .addColumn('connection', 'integer', (column) => column.notNull().defaultTo(0))
+      .addColumn('created_at', 'bigint', (column) => column.notNull())
+      .addColumn('version', 'integer', (column) => column.notNull().defaultTo(1))
+      .execute();
+    await db.schema
       .createTable('keys')
       .addColumn('id', 'text', (column) => column.primaryKey())
       .addColumn('spec', 'text', (column) => column.notNull())
@@ -16,7 +29,7 @@ export const firstSchema: Migration = {
       .addColumn('pending_window_days', 'integer')
       .addColumn('multi_region', 'integer', (column) => column.notNull().defaultTo(0))
       .addColumn('current_material_id', 'text')
-      .addColumn('custom_key_store_id', 'text')
+      .addColumn('custom_key_store_id', 'text', (column) => column.references('custom_key_stores.id'))
       .addColumn('rotation_period_days', 'integer')
       .addColumn('next_rotation_at', 'bigint')
       .addColumn('version', 'integer', (column) => column.notNull().defaultTo(1))
@@ -88,18 +101,9 @@ export const firstSchema: Migration = {
       .addColumn('created_at', 'bigint', (column) => column.notNull())
       .execute();
     await db.schema.createIndex('grants_of_key').on('grants').columns(['key_id', 'id']).execute();
+    await db.schema.createIndex('grants_of_name').on('grants').columns(['key_id', 'name']).execute();
+    await db.schema.createIndex('grants_of_grantee').on('grants').columns(['key_id', 'grantee', 'id']).execute();
     await db.schema.createIndex('grants_of_retiring').on('grants').columns(['retiring', 'id']).execute();
-    await db.schema
-      .createTable('custom_key_stores')
-      .addColumn('id', 'text', (column) => column.primaryKey())
-      .addColumn('name', 'text', (column) => column.notNull().unique())
-      .addColumn('cluster_id', 'text', (column) => column.notNull())
-      .addColumn('trust_anchor_certificate', 'text', (column) => column.notNull())
-      .addColumn('sealed_password', 'blob', (column) => column.notNull())
-      .addColumn('connection_state', 'text', (column) => column.notNull())
-      .addColumn('connection_error', 'text')
-      .addColumn('created_at', 'bigint', (column) => column.notNull())
-      .execute();
     await db.schema
       .createTable('key_uses')
       .addColumn('key_id', 'text', (column) => column.primaryKey().references('keys.id').onDelete('cascade'))

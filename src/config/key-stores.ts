@@ -1,0 +1,44 @@
+import { z } from 'zod';
+
+/** A further token, which CreateCustomKeyStore can take as a key store. */
+const keyStore = z.strictObject({
+  /** CloudHsmClusterId: what clients call the token. */
+  clusterId: z
+    .string()
+    .regex(/^cluster-[2-7a-zA-Z]{11,16}$/, 'clusterId is not of the form cluster- and 11 to 16 of 2-7, a-z, A-Z'),
+  /** SoftHSM2, where the system has it, by default. */
+  pkcs11Module: z.string().min(1).optional(),
+  pkcs11Parameters: z.string().min(1).optional(),
+  tokenLabel: z.string().min(1).max(32),
+});
+
+export type DeclaredKeyStore = z.output<typeof keyStore>;
+
+const keyStores = z
+  .array(keyStore, 'is not a list, as in [{"clusterId": "cluster-...", "tokenLabel": "..."}]')
+  .refine(
+    areDifferent(({ clusterId }) => clusterId),
+    'two key stores have the same clusterId',
+  )
+  .refine(
+    areDifferent(({ pkcs11Module, tokenLabel }) => `${pkcs11Module}\n${tokenLabel}`),
+    'two key stores are the same token',
+  );
+
+function areDifferent(nameOf: (each: DeclaredKeyStore) => string) {
+  return (list: readonly DeclaredKeyStore[]) => new Set(list.map(nameOf)).size === list.length;
+}
+
+/** The list: as such in the YAML file, as JSON text in the environment and on the command line. */
+export const keyStoresSetting = z
+  .preprocess((value) => (typeof value === 'string' ? parsedJson(value) : value), keyStores)
+  .default([]);
+
+/** Null, which is no list either, for text that is no JSON. */
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,215 @@
+import type { ConnectionErrorCodeType } from '@aws-sdk/client-kms';
+import type { Logger } from 'pino';
+import { KmsError } from '../contract/kms-error.js';
+import { Capabilities, type ProbePolicy } from '../keys/capabilities.js';
+import { connectionErrorOf, isRefusedLogin } from '../keys/connection-errors.js';
+import { StaleKeyError } from '../keys/key-repository.js';
+import {
+  type KeyStoreRecord,
+  type KeyStoreRepository,
+  keyStoreInvalidState,
+  keyStoreNotFound,
+} from '../keys/key-store-repository.js';
+import type { KeyStoreTokens, KeyToken, KeyTokens } from '../keys/key-tokens.js';
+import { TokenNotFoundError } from '../token/module.js';
+import type { KeyObject } from '../token/object-handles.js';
+import { Token } from '../token/token.js';
+import type { DeclaredToken } from './token-settings.js';
+
+/** How long a token is taken to be well without a look at it, in milliseconds. */
+const healthMilliseconds = 1_000;
+/** How long a token that could not be opened is left alone, in milliseconds. */
+const retryMilliseconds = 5_000;
+
+/** A store's token in this process. */
+interface Opening {
+  readonly clusterId: string;
+  /** The connection of the store that it was opened for. */
+  readonly connection: number;
+  readonly keyToken: Promise<KeyToken>;
+  /** Undefined until it is open, and for ever when it could not be opened. */
+  opened: KeyToken | undefined;
+  /** Until when it is taken as it is, in milliseconds since the epoch. */
+  holdsUntil: number;
+}
+
+/**
+ * The custom key stores whose tokens this process has opened: each when it is first needed, until the store is
+ * disconnected, by whichever process.
+ */
+export class OpenedKeyStores implements KeyStoreTokens {
+  /** By the store's id. */
+  private readonly openings = new Map<string, Opening>();
+  /** By CloudHsmClusterId: a token is logged in to once per process, so the last login must be over before the next. */
+  private readonly closings = new Map<string, Promise<void>>();
+
+  /** @param declared by CloudHsmClusterId */
+  constructor(
+    private readonly declared: ReadonlyMap<string, () => DeclaredToken>,
+    private readonly keyStores: KeyStoreRepository,
+    private readonly policy: ProbePolicy,
+    private readonly log: Logger,
+  ) {}
+
+  isDeclared(clusterId: string): boolean {
+    return this.declared.has(clusterId);
+  }
+
+  isPresent(clusterId: string): boolean {
+    try {
+      Token.expectPresent(this.declarationOf(clusterId));
+      return true;
+    } catch (error) {
+      this.log.warn({ clusterId, err: error }, 'a token of the configuration is not there');
+      return false;
+    }
+  }
+
+  async of(id: string): Promise<KeyToken> {
+    const keyStore = await this.keyStores.find(id);
+    if (keyStore === undefined) throw keyStoreNotFound(id);
+    if (keyStore.connectionState !== 'CONNECTED') throw keyStoreInvalidState(id, keyStore.connectionState);
+    try {
+      return await this.openingOf(keyStore).keyToken;
+    } catch (error) {
+      throw new KmsError(
+        'CustomKeyStoreInvalidStateException',
+        `The token of custom key store ${id} cannot be opened: ${connectionErrorOf(error)}.`,
+        { cause: error },
+      );
+    }
+  }
+
+  async connect(keyStore: KeyStoreRecord): Promise<ConnectionErrorCodeType | undefined> {
+    try {
+      await this.begin(keyStore).keyToken;
+      return undefined;
+    } catch (error) {
+      return connectionErrorOf(error);
+    }
+  }
+
+  disconnect(id: string): void {
+    const opening = this.openings.get(id);
+    if (opening === undefined) return;
+    this.openings.delete(id);
+    const closed = opening.keyToken.then(
+      ({ token }) => token.close(),
+      () => {},
+    );
+    this.closings.set(opening.clusterId, closed);
+  }
+
+  async holds(clusterId: string, pin: string, objects: readonly KeyObject[]): Promise<boolean> {
+    await this.closings.get(clusterId);
+    let token: Token | undefined;
+    try {
+      const opened = Token.open({ ...this.declarationOf(clusterId), pin });
+      token = opened;
+      return objects.every((object) => opened.has(object));
+    } catch (error) {
+      this.log.error({ clusterId, err: error }, 'a token cannot be compared with that of a custom key store');
+      return false;
+    } finally {
+      if (token) this.closings.set(clusterId, token.close());
+    }
+  }
+
+  /** Lets go of the tokens of stores that have been disconnected, or connected anew, by other processes. */
+  async closeDisconnected(): Promise<void> {
+    for (const [id, opening] of this.openings) {
+      const keyStore = await this.keyStores.find(id);
+      const isCurrent =
+        keyStore?.connection === opening.connection &&
+        (keyStore.connectionState === 'CONNECTED' || keyStore.connectionState === 'CONNECTING');
+      if (!isCurrent && this.openings.get(id) === opening) this.disconnect(id);
+    }
+  }
+
+  private openingOf(keyStore: KeyStoreRecord): Opening {
+    const known = this.openings.get(keyStore.id);
+    if (known?.connection === keyStore.connection && stillHolds(known)) return known;
+    const opening = this.begin(keyStore);
+    opening.keyToken.catch((error) => this.giveUpRefusedLogin(keyStore, connectionErrorOf(error)));
+    return opening;
+  }
+
+  private begin(keyStore: KeyStoreRecord): Opening {
+    const { id, clusterId, connection } = keyStore;
+    this.disconnect(id);
+    const before = this.closings.get(clusterId) ?? Promise.resolve();
+    const opening: Opening = {
+      clusterId,
+      connection,
+      keyToken: before.then(() => this.open(keyStore)),
+      opened: undefined,
+      holdsUntil: Number.POSITIVE_INFINITY,
+    };
+    opening.keyToken.then(
+      (keyToken) => {
+        opening.opened = keyToken;
+        opening.holdsUntil = Date.now() + healthMilliseconds;
+        this.log.info({ keyStore: id, clusterId }, 'the token of a custom key store is open');
+      },
+      (error) => {
+        opening.holdsUntil = Date.now() + retryMilliseconds;
+        this.log.error({ keyStore: id, clusterId, err: error }, 'the token of a custom key store cannot be opened');
+      },
+    );
+    this.openings.set(id, opening);
+    return opening;
+  }
+
+  private async open(keyStore: KeyStoreRecord): Promise<KeyToken> {
+    const declaration = this.declarationOf(keyStore.clusterId);
+    const token = Token.open({ ...declaration, pin: await this.keyStores.password(keyStore) });
+    try {
+      // the only keys that KMS has in custom key stores
+      return { token, capabilities: await Capabilities.probe(token, { ...this.policy, specs: ['SYMMETRIC_DEFAULT'] }) };
+    } catch (error) {
+      await token.close();
+      throw error;
+    }
+  }
+
+  /** Marks a store whose token has refused the PIN as FAILED, so that no process tries it until the token locks. */
+  private async giveUpRefusedLogin(keyStore: KeyStoreRecord, code: ConnectionErrorCodeType): Promise<void> {
+    if (!isRefusedLogin(code)) return;
+    try {
+      await this.keyStores.change(keyStore, { connectionState: 'FAILED', connectionError: code });
+    } catch (error) {
+      if (error instanceof StaleKeyError) return;
+      this.log.error({ keyStore: keyStore.id, err: error }, 'a custom key store cannot be marked as failed');
+    }
+  }
+
+  private declarationOf(clusterId: string): DeclaredToken {
+    const declaration = this.declared.get(clusterId);
+    if (declaration === undefined) throw new TokenNotFoundError(`the setting keyStores has no ${clusterId}`);
+    return declaration();
+  }
+}
+
+/** False when a token is to be opened again: it is not well any more, or could not be opened some time ago. */
+function stillHolds(opening: Opening): boolean {
+  if (Date.now() < opening.holdsUntil) return true;
+  if (!opening.opened?.token.isHealthy()) return false;
+  opening.holdsUntil = Date.now() + healthMilliseconds;
+  return true;
+}
+
+/** The service's own token for keys that are in no custom key store, and its token for each that is. */
+export function keyTokensOf(own: KeyToken, keyStores: KeyStoreTokens): KeyTokens {
+  return {
+    own,
+    keyStores,
+    of: ({ arn, customKeyStoreId }) =>
+      customKeyStoreId === undefined
+        ? own
+        : keyStores.of(customKeyStoreId).catch((error) => {
+            throw new KmsError('KMSInvalidStateException', `${arn} is unavailable. ${(error as Error).message}`, {
+              cause: error,
+            });
+          }),
+  };
+}

@@ -1,0 +1,49 @@
+/**
+ * Looks into a token, or makes one, in a process of its own, so that the test's process has no PKCS#11 in it:
+ *
+ *   node token-process.mjs MODULE init LABEL SO-PIN USER-PIN
+ *   node token-process.mjs MODULE set-pin LABEL OLD-PIN NEW-PIN
+ *   node token-process.mjs MODULE keys LABEL USER-PIN        CKA_LABELs of the secret keys, as JSON
+ */
+import pkcs11js from 'pkcs11js';
+
+const [module, command, label, ...pins] = process.argv.slice(2);
+const token = new pkcs11js.PKCS11();
+token.load(module);
+token.C_Initialize({ flags: 2 });
+
+const slots = token.C_GetSlotList(true);
+const labelled = slots.find((slot) => token.C_GetTokenInfo(slot).label.trimEnd() === label);
+
+function session(user, pin) {
+  const opened = token.C_OpenSession(slotOfToken(), pkcs11js.CKF_SERIAL_SESSION | pkcs11js.CKF_RW_SESSION);
+  token.C_Login(opened, user, pin);
+  return opened;
+}
+
+function slotOfToken() {
+  const slot = token.C_GetSlotList(true).find((each) => token.C_GetTokenInfo(each).label.trimEnd() === label);
+  if (slot === undefined) throw new Error(`there is no token ${label}`);
+  return slot;
+}
+
+const commands = {
+  init: (securityOfficerPin, userPin) => {
+    if (labelled) throw new Error(`there is a token ${label} already`);
+    const free = slots.find((slot) => (token.C_GetTokenInfo(slot).flags & pkcs11js.CKF_TOKEN_INITIALIZED) === 0);
+    token.C_InitToken(free, securityOfficerPin, label.padEnd(32));
+    token.C_InitPIN(session(pkcs11js.CKU_SO, securityOfficerPin), userPin);
+  },
+  'set-pin': (oldPin, newPin) => token.C_SetPIN(session(pkcs11js.CKU_USER, oldPin), oldPin, newPin),
+  keys: (pin) => {
+    const opened = session(pkcs11js.CKU_USER, pin);
+    token.C_FindObjectsInit(opened, [{ type: pkcs11js.CKA_CLASS, value: pkcs11js.CKO_SECRET_KEY }]);
+    const labels = token
+      .C_FindObjects(opened, 1000)
+      .map((key) => token.C_GetAttributeValue(opened, key, [{ type: pkcs11js.CKA_LABEL }])[0].value.toString());
+    token.C_FindObjectsFinal(opened);
+    return labels;
+  },
+};
+
+console.log(JSON.stringify(commands[command](...pins) ?? null));

@@ -1,0 +1,13 @@
+/** A certificate of the form that CreateCustomKeyStore takes; nobody has its private key. */
+export const trustAnchorCertificate = `-----BEGIN CERTIFICATE-----
+MIIBjzCCATWgAwIBAgIUb0yzBl2vjpvGbqedjxvCyvGQ+80wCgYIKoZIzj0EAwIw
+HDEaMBgGA1UEAwwRdGVzdCB0cnVzdCBhbmNob3IwIBcNMjYxMTIxMjI1NzU4WhgP
+MjEyNjEwMjgyMjU3NThaMBwxGjAYBgNVBAMMEXRlc3QgdHJ1c3QgYW5jaG9yMFkw
+EwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE4EAINQPXpdBKcS7bpL4YgHiGjJSYhjsq
+9JtCZGXbvW3m6B5DTPo86t9O7vBWXhRtpai+avqMF9bqWjFRTJU3PKNTMFEwHQYD
+VR0OBBYEFPAaw01VazXYWu/uNA3nZKMujTXMMB8GA1UdIwQYMBaAFPAaw01VazXY
+Wu/uNA3nZKMujTXMMA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDSAAwRQIh
+ALLdodTAGJRfxSpqIuhvm7Dx91pNMRl+hwqf12x4gqsSAiBXSSqSJi00Le5FuSs8
+gMRTWcV6Hdqsm1uBTewhf+DvLw==
+-----END CERTIFICATE-----
+`;
