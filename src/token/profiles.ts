@@ -7,9 +7,11 @@ export interface TokenProfile {
   readonly matches: (identity: TokenIdentity) => boolean;
   /** Attributes of a key that it does not keep as PKCS#11 has it, so that reading them back says nothing. */
   readonly unkeptAttributes: readonly AttributeName[];
+  /** Attributes that it refuses in a template: left out. */
+  readonly refusedAttributes: readonly AttributeName[];
 }
 
-const standard: TokenProfile = { name: 'PKCS#11', matches: () => true, unkeptAttributes: [] };
+const standard: TokenProfile = { name: 'PKCS#11', matches: () => true, unkeptAttributes: [], refusedAttributes: [] };
 
 /** The first profile that matches holds. */
 const profiles: readonly TokenProfile[] = [
@@ -18,6 +20,8 @@ const profiles: readonly TokenProfile[] = [
     matches: ({ manufacturer }) => manufacturer === 'Mozilla Foundation',
     // NSS 3.132 answers false for keys that it has just generated
     unkeptAttributes: ['CKA_LOCAL'],
+    // token objects with it are CKR_GENERAL_ERROR: its database has no column for it
+    refusedAttributes: ['CKA_ALLOWED_MECHANISMS'],
   },
 ];
 
