@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import express from 'express';
 import type { Logger } from 'pino';
 import type { AccessKey } from '../authorization/identities.js';
@@ -42,15 +43,29 @@ export function createHttpServer(services: HttpServices): Server {
   });
   app.use((request, response) => handle(services, request, response));
 
-  const server = createExpressServer(app, { requestTimeout, keepAliveTimeout });
-  server.on('clientError', (_error, socket) => {
-    if (!socket.writable) return;
-    const body = new KmsError('SerializationException', 'The request is not valid HTTP.').toBody();
-    socket.end(
-      `HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: ${contentType}\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
-    );
-  });
+  // a request without a Host header is refused by the signature's verification, in KMS's words
+  const server = createExpressServer(app, { requestTimeout, keepAliveTimeout, requireHostHeader: false });
+  // without these, node itself refuses such requests, and not in KMS's form
+  server.on('checkExpectation', (request, response) => server.emit('request', request, response));
+  server.on('connect', (_request, socket: Duplex) => refuseConnection(services.log, socket));
+  server.on('clientError', (error, socket) => refuseConnection(services.log, socket, error));
   return server;
+}
+
+/** The last answer on a connection whose bytes are no request. */
+function refuseConnection(log: Logger, socket: Duplex, cause?: Error): void {
+  const requestId = randomUUID();
+  log.debug({ requestId, cause }, 'connection refused');
+  if (!socket.writable) return;
+  const body = new KmsError('SerializationException', 'The request is not valid HTTP.').toBody();
+  const headers = [
+    'Connection: close',
+    `Content-Type: ${contentType}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    `Date: ${new Date().toUTCString()}`,
+    `x-amzn-RequestId: ${requestId}`,
+  ];
+  socket.end(['HTTP/1.1 400 Bad Request', ...headers, '', body].join('\r\n'));
 }
 
 async function handle(services: HttpServices, request: IncomingMessage, response: ServerResponse): Promise<void> {
