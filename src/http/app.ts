@@ -3,27 +3,13 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import express from 'express';
 import type { Logger } from 'pino';
-import type { AccessKey } from '../authorization/identities.js';
-import type { Principal } from '../authorization/principal.js';
 import { KmsError } from '../contract/kms-error.js';
 import { operationOfTarget } from '../contract/operations.js';
-import type { Kms } from '../operations/kms.js';
 import { answer } from '../operations/pipeline.js';
 import { createExpressServer } from './express-without-prototype-changes.js';
+import type { HttpServices, Protocol } from './protocol.js';
 import { readBody } from './request-body.js';
-import type { SigV4Verifier } from './sigv4/verifier.js';
-
-/** What HTTP needs of the rest of the service. */
-export interface HttpServices {
-  readonly kms: Kms;
-  readonly verifier: SigV4Verifier<AccessKey>;
-  /** Stands in for every caller when requests need no signature. */
-  readonly unsignedPrincipal: Principal | undefined;
-  readonly maxBodyBytes: number;
-  readonly log: Logger;
-  /** True when the token and the store answer. */
-  readonly isReady: () => Promise<boolean>;
-}
+import { isQueryRequest, sts } from './sts.js';
 
 const contentType = 'application/x-amz-json-1.1';
 /** What a client that stops talking in the middle of a request is given, in milliseconds. */
@@ -31,7 +17,7 @@ const requestTimeout = 30_000;
 /** Longer than the idle time of usual load balancers, which would else reuse a connection that is being closed. */
 const keepAliveTimeout = 75_000;
 
-/** The HTTP server: KMS's JSON 1.1 protocol on /, and the probes of operators beside it. */
+/** The HTTP server: KMS's JSON 1.1 protocol on /, there too STS's, and the probes of operators beside them. */
 export function createHttpServer(services: HttpServices): Server {
   const app = express();
   for (const setting of ['x-powered-by', 'etag', 'query parser']) app.disable(setting);
@@ -70,21 +56,28 @@ function refuseConnection(log: Logger, socket: Duplex, cause?: Error): void {
 
 async function handle(services: HttpServices, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const requestId = randomUUID();
+  const protocol = isQueryRequest(request) ? sts : kms;
   try {
     const body = await readBody(request, services.maxBodyBytes);
     if (body === undefined) return;
-    const text = await answerRequest(services, request, requestId, body);
-    send(services, response, requestId, 200, text);
+    const text = await protocol.answer(services, request, requestId, body);
+    send(services, response, requestId, protocol.contentType, { status: 200, body: text });
   } catch (error) {
     const kmsError =
       error instanceof KmsError ? error : new KmsError('KMSInternalException', undefined, { cause: error });
     logFailure(services.log, requestId, request, kmsError);
-    send(services, response, requestId, kmsError.status, kmsError.toBody());
+    send(services, response, requestId, protocol.contentType, protocol.refuse(kmsError, requestId));
   }
 }
 
-/** One request, from its headers and raw body to the text of its answer. @throws KmsError */
-async function answerRequest(
+const kms: Protocol = {
+  contentType,
+  answer: answerKmsRequest,
+  refuse: (error) => ({ status: error.status, body: error.toBody() }),
+};
+
+/** One request to KMS, from its headers and raw body to the text of its answer. @throws KmsError */
+async function answerKmsRequest(
   services: HttpServices,
   request: IncomingMessage,
   requestId: string,
@@ -108,8 +101,8 @@ function send(
   { unsignedPrincipal }: HttpServices,
   response: ServerResponse,
   requestId: string,
-  status: number,
-  body: string,
+  contentType: string,
+  { status, body }: { readonly status: number; readonly body: string },
 ) {
   response.writeHead(status, {
     'Content-Type': contentType,

@@ -1,4 +1,6 @@
+import type { Transaction } from 'kysely';
 import type { OperationName } from '../contract/operation-types.js';
+import type { Schema } from '../store/schema.js';
 import type { Store } from '../store/store.js';
 
 /** One use of a key. */
@@ -21,26 +23,22 @@ export class KeyUses {
     this.noted.set(keyId, { operation, at: new Date(), requestId });
   }
 
-  /** Writes what was noted since the last time; a later use that another process has written stays. */
+  /**
+   * Writes what was noted since the last time; a later use that another process has written stays. When it fails, all is
+   * still noted.
+   */
   async write(): Promise<void> {
     if (this.noted.size === 0) return;
     const noted = this.noted;
     this.noted = new Map();
-    await this.store.change(async (transaction) => {
-      for (const [keyId, { operation, at, requestId }] of noted) {
-        // a key that was deleted meanwhile has no row to write to
-        const exists = await transaction.selectFrom('keys').select('id').where('id', '=', keyId).executeTakeFirst();
-        if (!exists) continue;
-        const use = { operation, used_at: at.getTime(), request_id: requestId };
-        await transaction
-          .insertInto('key_uses')
-          .values({ key_id: keyId, ...use })
-          .onConflict((conflict) =>
-            conflict.column('key_id').doUpdateSet(use).where('key_uses.used_at', '<', use.used_at),
-          )
-          .execute();
-      }
-    });
+    try {
+      await this.store.change(async (transaction) => {
+        for (const [keyId, use] of noted) await writeUse(transaction, keyId, use);
+      });
+    } catch (error) {
+      this.noted = new Map([...noted, ...this.noted]);
+      throw error;
+    }
   }
 
   /** The last use that this process knows of. */
@@ -50,4 +48,20 @@ export class KeyUses {
     const noted = this.noted.get(keyId);
     return noted && (!written || noted.at > written.at) ? noted : written;
   }
+}
+
+async function writeUse(
+  transaction: Transaction<Schema>,
+  keyId: string,
+  { operation, at, requestId }: KeyUse,
+): Promise<void> {
+  // a key that was deleted meanwhile has no row to write to
+  const exists = await transaction.selectFrom('keys').select('id').where('id', '=', keyId).executeTakeFirst();
+  if (!exists) return;
+  const use = { operation, used_at: at.getTime(), request_id: requestId };
+  await transaction
+    .insertInto('key_uses')
+    .values({ key_id: keyId, ...use })
+    .onConflict((conflict) => conflict.column('key_id').doUpdateSet(use).where('key_uses.used_at', '<', use.used_at))
+    .execute();
 }

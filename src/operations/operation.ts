@@ -22,6 +22,8 @@ export interface KeyRule<N extends OperationName = OperationName> {
   readonly action?: string;
   /** False where the key's state does not matter to the operation: the old target of an alias. */
   readonly state?: false;
+  /** False where the operation's own lines decide who may, and not the key's policy: RetireGrant. */
+  readonly policy?: false;
 }
 
 /** Who asks, and under which request id. */

@@ -4,7 +4,7 @@ import { Sha256 } from '@aws-crypto/sha256-js';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { SignatureV4 } from '@smithy/signature-v4';
 import { type Answer, call, contentType, send } from '../service/http.js';
-import { accountId, cleanEnvironment, type Credentials, region, Service } from '../service/service.js';
+import { accountId, type Credentials, cleanEnvironment, region, Service } from '../service/service.js';
 
 let service: Service;
 beforeAll(async () => {

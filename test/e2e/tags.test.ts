@@ -143,7 +143,12 @@ describe('pages', () => {
 describe('UpdateKeyDescription', () => {
   const descriptionOf = async () => (await kms.describeKey({ KeyId })).KeyMetadata?.Description;
 
-  test.each(['new', '', 'd'.repeat(8192), 'snow ☃'])('sets %j', async (Description) => {
+  test.each([
+    ['a new one', 'new'],
+    ['an empty one', ''],
+    ['the longest one', 'd'.repeat(8192)],
+    ['one that is not ASCII', 'snow ☃'],
+  ])('sets %s', async (_what, Description) => {
     await kms.updateKeyDescription({ KeyId, Description: 'old' });
     await kms.updateKeyDescription({ KeyId, Description });
     expect(await descriptionOf()).toBe(Description);

@@ -1,0 +1,30 @@
+import type { IncomingMessage } from 'node:http';
+import type { Logger } from 'pino';
+import type { AccessKey } from '../authorization/identities.js';
+import type { Principal } from '../authorization/principal.js';
+import type { KmsError } from '../contract/kms-error.js';
+import type { Kms } from '../operations/kms.js';
+import type { SigV4Verifier } from './sigv4/verifier.js';
+
+/** What HTTP needs of the rest of the service. */
+export interface HttpServices {
+  readonly kms: Kms;
+  readonly verifier: SigV4Verifier<AccessKey>;
+  /** Of requests to STS, whose signatures are scoped to another service. */
+  readonly stsVerifier: SigV4Verifier<AccessKey>;
+  /** Stands in for every caller when requests need no signature. */
+  readonly unsignedPrincipal: Principal | undefined;
+  readonly maxBodyBytes: number;
+  readonly log: Logger;
+  /** True when the token and the store answer. */
+  readonly isReady: () => Promise<boolean>;
+}
+
+/** How requests of one AWS service are read, and answered. */
+export interface Protocol {
+  readonly contentType: string;
+  /** One request, from its headers and raw body to the text of its answer. @throws KmsError */
+  answer(services: HttpServices, request: IncomingMessage, requestId: string, body: Buffer): Promise<string>;
+  /** What a client is told of an error. */
+  refuse(error: KmsError, requestId: string): { readonly status: number; readonly body: string };
+}
