@@ -18,8 +18,6 @@ export interface ServiceOptions {
   readonly port?: number;
   /** More flags of `serve`. */
   readonly flags?: readonly string[];
-  /** What is done between `init` and the first `serve`. */
-  readonly prepare?: (dataDir: string) => Promise<void>;
 }
 
 export interface Credentials {
@@ -55,7 +53,6 @@ export class Service {
     const service = new Service(options);
     const { code, output } = await hsmKms('init', '--data-dir', service.dataDir);
     if (code !== 0) throw new Error(`hsm-kms init failed: ${output}`);
-    await options.prepare?.(service.dataDir);
     await service.serve();
     return service;
   }
