@@ -48,7 +48,8 @@ export async function answer(kms: Kms, name: OperationName, requester: Requester
 
 async function perform(kms: Kms, operation: Operation, requester: Requester, input: never): Promise<unknown> {
   const { principal, requestId } = requester;
-  await checkGrantTokens(kms, input);
+  const { GrantTokens } = input as { readonly GrantTokens?: string[] };
+  if (GrantTokens) await checkGrantTokens(kms, GrantTokens);
   const keys: Keys = {};
   for (const slot in operation.keys) {
     const rule = operation.keys[slot] as KeyRule;
@@ -78,9 +79,8 @@ async function perform(kms: Kms, operation: Operation, requester: Requester, inp
  *
  * @throws KmsError InvalidGrantTokenException
  */
-async function checkGrantTokens({ grantTokens }: Kms, input: { readonly GrantTokens?: string[] }): Promise<void> {
-  if (input.GrantTokens === undefined) return;
-  for (const token of input.GrantTokens) await grantTokens.read(token);
+async function checkGrantTokens({ grantTokens }: Kms, tokens: readonly string[]): Promise<void> {
+  for (const token of tokens) await grantTokens.read(token);
 }
 
 function isEmpty(object: object): boolean {
