@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
 import { supervise } from '../server/supervisor.js';
+import { firstSteps } from './first-steps.js';
 import { addSettingsOptions, settingsOf } from './settings-options.js';
 
 export function addServeCommand(program: Command): void {
   const command = program.command('serve').description('answer KMS requests until stopped');
+  command.option('--first-steps', 'when ready, print commands to try');
   addSettingsOptions(command).action(async (options) => {
     const { settings } = settingsOf(options);
     if (settings.insecureNoAuth) {
@@ -12,7 +14,9 @@ export function addServeCommand(program: Command): void {
       );
     }
     await supervise(settings, ({ host, port }) => {
-      console.log(`listening on http://${host.includes(':') ? `[${host}]` : host}:${port}`);
+      const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+      console.log(`listening on ${url}`);
+      if (options.firstSteps) console.log(firstSteps(settings, url));
     });
   });
 }

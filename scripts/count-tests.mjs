@@ -1,0 +1,17 @@
+/** A jest reporter: ends a run with `N passed, N failed, N skipped`, alone on its line, for people and for CI. */
+export default class CountTests {
+  #executed = 0;
+
+  onRunComplete(_contexts, results) {
+    // a file that cannot even be loaded has no tests to count, and is a failure
+    const failed = results.numFailedTests + results.numRuntimeErrorTestSuites;
+    const skipped = results.numPendingTests + results.numTodoTests;
+    this.#executed = results.numPassedTests + failed;
+    console.log(`\n${results.numPassedTests} passed, ${failed} failed, ${skipped} skipped`);
+  }
+
+  /** jest ends with an error when a reporter has one. */
+  getLastError() {
+    return this.#executed === 0 ? new Error('No test ran.') : undefined;
+  }
+}
