@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync, renameSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { CreateKeyRequest, KeyMetadata, KMS } from '@aws-sdk/client-kms';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -23,8 +25,10 @@ beforeAll(async () => {
       ...['--key-stores', JSON.stringify([{ clusterId, tokenLabel: 'further token' }])],
       ...['--schedule-milliseconds', '200'],
     ],
-    prepare: (dataDir) => makeToken(dataDir, 'further token', pin),
   });
+  await makeToken(service.dataDir, 'further token', pin);
+  // SoftHSM2 looks for tokens when it is initialised
+  await service.restart();
   const created = await service.kms.createCustomKeyStore({
     CustomKeyStoreName: 'store',
     CloudHsmClusterId: clusterId,
@@ -38,9 +42,18 @@ afterAll(() => service?.end());
 
 const connect = () => service.kms.connectCustomKeyStore({ CustomKeyStoreId });
 const disconnect = () => service.kms.disconnectCustomKeyStore({ CustomKeyStoreId });
-const keysInStore = () => keyLabels(service.dataDir, 'further token', pin);
+const keysInStore = async () => (await keyLabels(service.dataDir, 'further token', pin)).sort();
 
 const newKey = (input: CreateKeyRequest = {}) => service.newKey({ Origin: 'AWS_CLOUDHSM', CustomKeyStoreId, ...input });
+
+/** Where SoftHSM2 has the token that holds an object with this label. */
+function tokenDirectory(dataDir: string, label: string): string {
+  const tokens = join(dataDir, 'tokens');
+  const file = readdirSync(tokens, { recursive: true, encoding: 'utf8' }).find(
+    (each) => each.endsWith('.object') && readFileSync(join(tokens, each)).includes(label),
+  );
+  return join(tokens, dirname(file as string));
+}
 
 async function metadata(KeyId: string): Promise<KeyMetadata> {
   return (await service.kms.describeKey({ KeyId })).KeyMetadata as KeyMetadata;
@@ -184,14 +197,48 @@ describe('while the store is disconnected', () => {
   test('no process is logged in to its token', async () => {
     const { KeyId } = await newKey();
     await onAllWorkers((kms) => kms.encrypt({ KeyId, Plaintext }));
-    const opened = () => service.stderr.split('the token of a custom key store is open').length - 1;
+    const logged = (what: string) => service.stderr.split(`the token of a custom key store is ${what}`).length - 1;
+    const before = { open: logged('open'), closed: logged('closed') };
     await disconnect();
-    await wait(1_500);
-    const before = opened();
+    for (let each = 0; each < 50 && logged('closed') < before.closed + 2; each++) await wait(100);
+    expect(logged('closed')).toBe(before.closed + 2);
     await connect();
     await onAllWorkers((kms) => kms.encrypt({ KeyId, Plaintext }));
-    expect(opened() - before).toBe(2);
+    expect(logged('open')).toBe(before.open + 2);
   });
+});
+
+test('while its token is gone its keys cannot be used, the own ones can; when it is back, nobody has to do anything', async () => {
+  const { KeyId } = await newKey();
+  const own = await service.newKey();
+  await onAllWorkers((kms) => kms.encrypt({ KeyId, Plaintext }));
+  const directory = tokenDirectory(service.dataDir, KeyId);
+  renameSync(directory, `${directory}.away`);
+  try {
+    await onAllWorkers(async (kms) => {
+      console.log(await refusal(kms.encrypt({ KeyId, Plaintext })));
+      await kms.encrypt({ KeyId: own.KeyId, Plaintext });
+    });
+    await wait(1_200);
+    await onAllWorkers(async (kms) => {
+      console.log(await refusal(kms.encrypt({ KeyId, Plaintext })));
+      console.log(await refusal(newKey()));
+      await kms.encrypt({ KeyId: own.KeyId, Plaintext });
+    });
+    expect((await fetch(`${service.url}/readyz`)).status).toBe(200);
+  } finally {
+    renameSync(`${directory}.away`, directory);
+  }
+  await onAllWorkers(async (kms) =>
+    console.log(
+      await kms.encrypt({ KeyId, Plaintext }).then(
+        () => 'ok',
+        (e) => e.message,
+      ),
+    ),
+  );
+  await wait(6_000);
+  await onAllWorkers((kms) => kms.encrypt({ KeyId, Plaintext }));
 });
 
 test('a stop, a kill of the service and a kill of a worker need nobody to connect again', async () => {
@@ -250,10 +297,13 @@ test('a due deletion waits for the connection, then destroys the object; a store
   expect(await keysInStore()).toContain(KeyId);
 
   await connect();
-  for (let each = 0; each < 50 && (await keysInStore()).length > 0; each++) await wait(100);
-  expect(await keysInStore()).toEqual([]);
-  await wait(500);
+  const gone = async (id: string) => (await refusal(metadata(id)).catch(() => undefined))?.name === 'NotFoundException';
+  for (let each = 0; each < 50 && !(await Promise.all(ids.map(({ id }) => gone(id)))).every(Boolean); each++) {
+    await wait(100);
+  }
   expect(await refusalName(metadata(KeyId))).toBe('NotFoundException');
+  const left = await keysInStore();
+  expect(ids.filter(({ id }) => left.includes(id))).toEqual([]);
   await disconnect();
   await service.kms.deleteCustomKeyStore({ CustomKeyStoreId });
   expect((await service.kms.describeCustomKeyStores({})).CustomKeyStores).toEqual([]);
