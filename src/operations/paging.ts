@@ -53,11 +53,11 @@ export function pageAnswer<T>(
 
 /** Markers name an element and not a count, so they hold while others come and go. */
 function writeMarker(operation: OperationName, position: string): string {
-  return Buffer.from(`${operation}\n${position}`).toString('base64url');
+  return Buffer.from(`${operation}\n${position}\n`).toString('base64url');
 }
 
 function readMarker(operation: OperationName, marker: string): string {
-  const position = Buffer.from(marker, 'base64url').toString('utf8').slice(`${operation}\n`.length);
+  const position = Buffer.from(marker, 'base64url').toString('utf8').slice(`${operation}\n`.length, -1);
   if (writeMarker(operation, position) === marker) return position;
   throw new KmsError('InvalidMarkerException', 'The marker is not one that this operation has returned.');
 }
