@@ -33,10 +33,25 @@ export function decodeEd25519Point(attribute: Buffer): Buffer {
   return point;
 }
 
+/**
+ * CKA_EC_POINT of a public key that is to be put into a token: the point in a DER OCTET STRING (PKCS#11 v2.40
+ * mechanisms, section 2.3.3).
+ *
+ * @param point 04||X||Y, or the 32 bytes of Ed25519
+ */
+export function encodeEcPoint(point: Buffer): Buffer {
+  return Buffer.concat([octetStringHeader(point.length), point]);
+}
+
+/** DER tag and length of an OCTET STRING of less than 256 bytes. */
+function octetStringHeader(contentLength: number): Buffer {
+  return Buffer.from(contentLength < 0x80 ? [octetStringTag, contentLength] : [octetStringTag, 0x81, contentLength]);
+}
+
 /** `contentLength` bytes, bare or as the contents of a DER OCTET STRING. */
 function unwrap(attribute: Buffer, contentLength: number): Buffer | undefined {
   if (attribute.length === contentLength) return attribute;
-  const header = contentLength < 0x80 ? [octetStringTag, contentLength] : [octetStringTag, 0x81, contentLength];
+  const header = octetStringHeader(contentLength);
   if (attribute.length !== header.length + contentLength) return undefined;
   return header.every((byte, index) => attribute[index] === byte) ? attribute.subarray(header.length) : undefined;
 }

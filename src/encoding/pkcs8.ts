@@ -6,7 +6,7 @@
  * views and copies nothing. Out of reach remain: the numbers that it makes of INTEGERs up to 3 bytes, and, where a
  * public point has to be derived, what OpenSSL holds until the garbage collector frees it.
  */
-import { createECDH, createPrivateKey, createPublicKey } from 'node:crypto';
+import { createECDH, createPrivateKey, createPublicKey, randomBytes } from 'node:crypto';
 import * as asn1 from 'asn1js';
 import {
   bitsOf,
@@ -272,6 +272,9 @@ function parseEd25519(octets: Buffer, parameters: asn1.AsnType | undefined, clai
 
 function ed25519PointOf(seed: Buffer): Buffer {
   const der = ed25519Pkcs8(seed);
+  // A module that shares OpenSSL with Node (SoftHSM2) leaves its errors in the thread's queue, where createPrivateKey
+  // takes them for its own. This empties the queue.
+  randomBytes(1);
   try {
     const publicKey = createPublicKey(createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }));
     const spki = publicKey.export({ format: 'der', type: 'spki' });

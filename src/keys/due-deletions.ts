@@ -1,4 +1,5 @@
 import { KmsError } from '../contract/kms-error.js';
+import type { WrappingKeys } from './import/wrapping-keys.js';
 import { destroyMaterial } from './key-generation.js';
 import type { KeyRepository } from './key-repository.js';
 import type { KeyTokens } from './key-tokens.js';
@@ -11,7 +12,12 @@ import type { KeyTokens } from './key-tokens.js';
  * @returns the ids of the keys that were deleted
  * @throws AggregateError of TokenErrors; the keys that are left stay due
  */
-export async function deleteDueKeys(keys: KeyRepository, tokens: KeyTokens, now: Date): Promise<string[]> {
+export async function deleteDueKeys(
+  keys: KeyRepository,
+  tokens: KeyTokens,
+  wrappingKeys: WrappingKeys,
+  now: Date,
+): Promise<string[]> {
   const deleted: string[] = [];
   const failures: unknown[] = [];
   for (const id of await keys.listDue('deletion_at', now)) {
@@ -20,6 +26,7 @@ export async function deleteDueKeys(keys: KeyRepository, tokens: KeyTokens, now:
     try {
       const { token } = await tokens.of(key);
       for (const material of key.materials.values()) destroyMaterial(token, material);
+      for (const wrappingKey of await wrappingKeys.listOf(id)) await wrappingKeys.destroy(wrappingKey);
       await keys.delete(id);
       deleted.push(id);
     } catch (error) {

@@ -42,6 +42,11 @@ export async function generateKey(token: Token, capabilities: Capabilities, inte
   }
 }
 
+/** A key whose material is to be imported. */
+export function keyWithoutMaterial(intent: KeyIntent): KeyRecord {
+  return { ...intent, currentMaterialId: undefined, materials: new Map(), aliases: [], version: 1 };
+}
+
 /** Uses a key's current material once, with the first of its algorithms. @throws TokenError, SelfTestError */
 export async function selfTestKey(token: Token, capabilities: Capabilities, key: KeyRecord): Promise<void> {
   const usage = key.usage as SupportedUsage;

@@ -1,6 +1,6 @@
 import type { KeyMetadata } from '@aws-sdk/client-kms';
 import type { Capabilities } from './capabilities.js';
-import type { KeyRecord } from './key-record.js';
+import type { KeyMaterial, KeyRecord } from './key-record.js';
 import type { Home } from './key-reference.js';
 import type { SupportedUsage } from './key-specs.js';
 
@@ -18,6 +18,15 @@ export function algorithmList(key: KeyRecord, capabilities: Capabilities): Recor
   return { [algorithmLists[usage]]: capabilities.offered(key.spec, usage) };
 }
 
+/** When imported material ends, as long as it is there. */
+function expirationOf(material: KeyMaterial | undefined): Pick<KeyMetadata, 'ExpirationModel' | 'ValidTo'> {
+  if (!material?.present) return {};
+  const { expiresAt } = material;
+  return expiresAt
+    ? { ExpirationModel: 'KEY_MATERIAL_EXPIRES', ValidTo: expiresAt }
+    : { ExpirationModel: 'KEY_MATERIAL_DOES_NOT_EXPIRE' };
+}
+
 /** What DescribeKey and CreateKey tell of a key (contract A.2, KeyMetadata). */
 export function keyMetadata(key: KeyRecord, home: Home, capabilities: Capabilities): KeyMetadata {
   return {
@@ -33,6 +42,7 @@ export function keyMetadata(key: KeyRecord, home: Home, capabilities: Capabiliti
     Origin: key.origin,
     CustomKeyStoreId: key.customKeyStoreId,
     CloudHsmClusterId: key.cloudHsmClusterId,
+    ...expirationOf(key.origin === 'EXTERNAL' ? key.materials.get(key.currentMaterialId ?? '') : undefined),
     KeyManager: 'CUSTOMER',
     CustomerMasterKeySpec: key.spec as KeyMetadata['CustomerMasterKeySpec'],
     KeySpec: key.spec,

@@ -2,7 +2,8 @@ import type { CreateKeyRequest, KeySpec } from '@aws-sdk/client-kms';
 import { checkedKeyPolicy } from '../authorization/key-policy.js';
 import { defaultKeyPolicy } from '../authorization/policy/default-key-policy.js';
 import { KmsError } from '../contract/kms-error.js';
-import { destroyMaterial, generateKey, newKeyId } from '../keys/key-generation.js';
+import { importableSpecOf } from '../keys/import/wrapping-algorithms.js';
+import { destroyMaterial, generateKey, type KeyIntent, keyWithoutMaterial, newKeyId } from '../keys/key-generation.js';
 import { keyMetadata } from '../keys/key-metadata.js';
 import { keyArn } from '../keys/key-reference.js';
 import { keySpecs, type SupportedUsage, usagesOf } from '../keys/key-specs.js';
@@ -52,7 +53,7 @@ function wantedOf(
 
 /** Where keys cannot come from yet. @throws KmsError */
 function checkOrigin({ Origin = 'AWS_KMS' }: CreateKeyRequest): void {
-  if (Origin !== 'AWS_KMS' && Origin !== 'AWS_CLOUDHSM') {
+  if (Origin !== 'AWS_KMS' && Origin !== 'AWS_CLOUDHSM' && Origin !== 'EXTERNAL') {
     throw new KmsError('UnsupportedOperationException', `Origin ${Origin} is not supported yet.`);
   }
 }
@@ -67,13 +68,15 @@ export const createKey = operation('CreateKey', {
     const { MultiRegion: multiRegion = false, Policy, BypassPolicyLockoutSafetyCheck = false } = input;
     const id = newKeyId(multiRegion);
     const arn = keyArn(kms.home, id);
-    const key = await generateKey(token, capabilities, {
+    const isImported = input.Origin === 'EXTERNAL';
+    if (isImported) importableSpecOf(wanted.spec);
+    const intent: KeyIntent = {
       ...wanted,
       id,
       arn,
       multiRegion,
-      origin: place ? 'AWS_CLOUDHSM' : 'AWS_KMS',
-      state: 'Enabled',
+      origin: place ? 'AWS_CLOUDHSM' : isImported ? 'EXTERNAL' : 'AWS_KMS',
+      state: isImported ? 'PendingImport' : 'Enabled',
       description: input.Description ?? '',
       policy:
         Policy === undefined
@@ -86,7 +89,8 @@ export const createKey = operation('CreateKey', {
       cloudHsmClusterId: place?.keyStore.clusterId,
       rotation: undefined,
       tags: checkedTags(input.Tags ?? []),
-    });
+    };
+    const key = isImported ? keyWithoutMaterial(intent) : await generateKey(token, capabilities, intent);
     try {
       await kms.keys.insert(key, place && ((transaction) => expectConnected(transaction, place.keyStore.id)));
     } catch (error) {

@@ -1,4 +1,5 @@
 import { KmsError } from '../contract/kms-error.js';
+import { stateByMaterials } from '../keys/import/material-presence.js';
 import { operation } from './operation.js';
 
 const dayMilliseconds = 24 * 60 * 60 * 1000;
@@ -42,7 +43,9 @@ export const cancelKeyDeletion = operation('CancelKeyDeletion', {
     if (key.deletionAt && key.deletionAt <= kms.now()) {
       throw new KmsError('KMSInvalidStateException', `${key.arn} is being deleted: its waiting period is over.`);
     }
-    await kms.keys.change(key, { state: 'Disabled', deletionAt: undefined, pendingWindowDays: undefined });
+    // imported material may have gone while the key waited
+    const state = stateByMaterials({ ...key, state: 'Disabled' }, key.materials.values());
+    await kms.keys.change(key, { state, deletionAt: undefined, pendingWindowDays: undefined });
     return { KeyId: key.arn };
   },
 });

@@ -3,6 +3,7 @@ import type { AliasRepository } from '../keys/alias-repository.js';
 import type { EncryptionBudget } from '../keys/encryption-budget.js';
 import type { GrantRepository } from '../keys/grant-repository.js';
 import type { GrantTokens } from '../keys/grant-tokens.js';
+import type { Imports } from '../keys/import/imports.js';
 import type { KeyRecord } from '../keys/key-record.js';
 import { type Home, parseKeyReference } from '../keys/key-reference.js';
 import type { KeyRepository } from '../keys/key-repository.js';
@@ -19,6 +20,7 @@ export interface Kms {
   readonly grantTokens: GrantTokens;
   readonly keyStores: KeyStoreRepository;
   readonly tokens: KeyTokens;
+  readonly imports: Imports;
   readonly uses: KeyUses;
   readonly encryptions: EncryptionBudget;
   readonly now: () => Date;

@@ -13,6 +13,7 @@ import { generateRandom } from './generate-random.js';
 import { getKeyLastUsage } from './get-key-last-usage.js';
 import { getPublicKey } from './get-public-key.js';
 import { createGrant, listGrants, listRetirableGrants, retireGrant, revokeGrant } from './grants.js';
+import { deleteImportedKeyMaterial, getParametersForImport, importKeyMaterial } from './key-import.js';
 import { getKeyPolicy, listKeyPolicies, putKeyPolicy } from './key-policies.js';
 import { disableKeyRotation, enableKeyRotation, getKeyRotationStatus, rotateKeyOnDemand } from './key-rotation.js';
 import { cancelKeyDeletion, disableKey, enableKey, scheduleKeyDeletion } from './key-state-changes.js';
@@ -34,6 +35,7 @@ export const operations: ReadonlyMap<OperationName, Operation> = new Map(
     createKey,
     decrypt,
     deleteAlias,
+    deleteImportedKeyMaterial,
     deriveSharedSecret,
     describeKey,
     disableKey,
@@ -50,7 +52,9 @@ export const operations: ReadonlyMap<OperationName, Operation> = new Map(
     getKeyLastUsage,
     getKeyPolicy,
     getKeyRotationStatus,
+    getParametersForImport,
     getPublicKey,
+    importKeyMaterial,
     listAliases,
     listGrants,
     listKeyPolicies,

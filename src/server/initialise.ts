@@ -2,6 +2,7 @@ import { randomBytes, randomInt } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { Identities } from '../authorization/identities.js';
 import type { Settings } from '../config/settings.js';
+import { MaterialIds } from '../keys/import/material-ids.js';
 import { Store } from '../store/store.js';
 import { Sealer } from '../token/sealing.js';
 import { initialiseSoftHsmToken, softHsmConfiguration } from '../token/softhsm.js';
@@ -43,9 +44,21 @@ export async function initialise(settings: Settings, report: (what: string) => v
       await sealer.prepare();
       report('the sealing key, in the token');
     }
+    await prepareMaterialIds(new MaterialIds(token), report);
     await createFirstAdministrator(settings, directory, new Identities(store, sealer, settings.accountId), report);
   } finally {
     await store.close();
+  }
+}
+
+/** A token without HMAC keys serves all the same: it imports no key material. */
+async function prepareMaterialIds(materialIds: MaterialIds, report: (what: string) => void): Promise<void> {
+  if (materialIds.isReady()) return;
+  try {
+    await materialIds.prepare();
+    report('the key for the ids of imported key material, in the token');
+  } catch (error) {
+    report(`no key for the ids of imported key material (${(error as Error).message}): none can be imported`);
   }
 }
 

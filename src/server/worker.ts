@@ -13,6 +13,7 @@ import { hasDueRotations, rotateDueKeys } from '../keys/due-rotations.js';
 import { EncryptionBudget } from '../keys/encryption-budget.js';
 import { GrantRepository } from '../keys/grant-repository.js';
 import { GrantTokens } from '../keys/grant-tokens.js';
+import { importsInto } from '../keys/import/imports.js';
 import { KeyRepository } from '../keys/key-repository.js';
 import { KeyStoreRepository } from '../keys/key-store-repository.js';
 import { KeyUses } from '../keys/key-uses.js';
@@ -67,14 +68,16 @@ export async function startWorker(settings: Settings): Promise<Worker> {
   );
   const uses = new KeyUses(store);
   const home = { region: settings.region, accountId: settings.accountId };
+  const keys = new KeyRepository(store, home);
   const kms: Kms = {
     home,
-    keys: new KeyRepository(store, home),
+    keys,
     aliases: new AliasRepository(store, home, aliasesPerKey),
     grants: new GrantRepository(store, settings.grantsPerKey),
     grantTokens: new GrantTokens(sealer),
     keyStores,
     tokens: keyTokensOf(own, keyStoreTokens),
+    imports: importsInto(token, store, keys, sealer, { allowSplit: settings.splitOaep }),
     uses,
     encryptions: new EncryptionBudget(store, (material, reserved) =>
       log.warn({ material, reserved }, 'key material has encrypted very often: rotate its key'),
@@ -127,17 +130,27 @@ export async function startWorker(settings: Settings): Promise<Worker> {
 
 /** What is done when its time has come, whichever worker finds it due. */
 function scheduledTasks(kms: Kms): ScheduledTask[] {
-  const { keys, tokens, now } = kms;
+  const { keys, tokens, imports, now } = kms;
   return [
     {
       name: 'key deletion',
       isDue: async () => (await keys.listDue('deletion_at', now())).length > 0,
-      run: () => deleteDueKeys(keys, tokens, now()),
+      run: () => deleteDueKeys(keys, tokens, imports.wrappingKeys, now()),
     },
     {
       name: 'key rotation',
       isDue: () => hasDueRotations(keys, now()),
       run: () => rotateDueKeys(keys, tokens, now),
+    },
+    {
+      name: 'expiry of imported key material',
+      isDue: async () => (await imports.expiry.listDue(now())).length > 0,
+      run: () => imports.expiry.carryOut(now()),
+    },
+    {
+      name: 'destruction of import wrapping keys',
+      isDue: async () => (await imports.wrappingKeys.listDue(now())).length > 0,
+      run: () => imports.wrappingKeys.carryOutDue(now()),
     },
   ];
 }

@@ -97,7 +97,7 @@ export interface KeyPermissions {
   /** CKA_ALLOWED_MECHANISMS. */
   readonly mechanisms: readonly MechanismName[];
 }
-export type KeyUse = 'encrypt' | 'sign' | 'derive';
+export type KeyUse = 'encrypt' | 'decrypt' | 'sign' | 'derive' | 'unwrap';
 
 /** Where an object is found again: CKA_ID, and a CKA_LABEL for the person who looks into the token. */
 export interface ObjectNames {
@@ -161,11 +161,11 @@ export function privateKeyTemplate(
     ...protectedValue,
     CKA_MODIFIABLE: false,
     CKA_COPYABLE: false,
-    CKA_DECRYPT: permits(uses, 'encrypt'),
+    CKA_DECRYPT: permits(uses, 'encrypt') || permits(uses, 'decrypt'),
     CKA_SIGN: permits(uses, 'sign'),
     CKA_SIGN_RECOVER: false,
     CKA_DERIVE: permits(uses, 'derive'),
-    CKA_UNWRAP: false,
+    CKA_UNWRAP: permits(uses, 'unwrap'),
     ...allowed(permissions),
   };
 }

@@ -28,6 +28,8 @@ export const mechanismType = {
   EDDSA: 0x1057,
   AES_KEY_GEN: 0x1080,
   AES_GCM: 0x1087,
+  AES_KEY_WRAP_PAD: 0x210a,
+  AES_KEY_WRAP_KWP: 0x210b,
 } as const;
 
 export type MechanismName = keyof typeof mechanismType;

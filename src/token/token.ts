@@ -367,7 +367,12 @@ export class Token {
 
   /** True when the token shows the object. @throws TokenError */
   has(key: KeyObject): boolean {
-    return this.sessions.now((session) => this.handles.find(session, key).length > 0);
+    return this.countOf(key) > 0;
+  }
+
+  /** How many objects of that class and CKA_ID the token shows: 0, 1, or 2 for several. @throws TokenError */
+  countOf(key: KeyObject): number {
+    return this.sessions.now((session) => this.handles.find(session, key).length);
   }
 
   /** Destroys all objects of that class and CKA_ID. @throws TokenError */

@@ -50,6 +50,7 @@ export const firstSchema: Migration = {
       .addColumn('encryptions_reserved', 'bigint', (column) => column.notNull().defaultTo(0))
       .execute();
     await db.schema.createIndex('key_materials_of_key').on('key_materials').column('key_id').execute();
+    await db.schema.createIndex('key_materials_by_expiry').on('key_materials').column('expires_at').execute();
     await db.schema
       .createTable('aliases')
       .addColumn('name', 'text', (column) => column.primaryKey())
