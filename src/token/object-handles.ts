@@ -16,7 +16,11 @@ export interface KeyObject {
 export class ObjectHandles {
   private readonly handles = new Map<string, pkcs11.Handle>();
 
-  constructor(private readonly cryptoki: pkcs11.PKCS11) {}
+  /** @param relist makes the module look for objects that it may have overlooked; false when that cannot be done */
+  constructor(
+    private readonly cryptoki: pkcs11.PKCS11,
+    private readonly relist: (() => boolean) | undefined,
+  ) {}
 
   /** @throws ObjectMissingError when the token shows no such object, or more than one; TokenError */
   of(session: pkcs11.Handle, object: KeyObject): pkcs11.Handle {
@@ -32,6 +36,11 @@ export class ObjectHandles {
 
   /** All token objects of that class and CKA_ID. */
   find(session: pkcs11.Handle, object: KeyObject): pkcs11.Handle[] {
+    const found = this.search(session, object);
+    return found.length === 0 && this.relist?.() ? this.search(session, object) : found;
+  }
+
+  private search(session: pkcs11.Handle, object: KeyObject): pkcs11.Handle[] {
     const { cryptoki } = this;
     cryptoki.C_FindObjectsInit(
       session,

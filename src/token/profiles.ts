@@ -1,5 +1,6 @@
 import type { AttributeName } from './attributes.js';
 import type { TokenIdentity } from './module.js';
+import { relistSoftHsmObjects } from './softhsm-generation.js';
 
 /** What a kind of token does otherwise than PKCS#11 says, where a probe cannot make up for it. */
 export interface TokenProfile {
@@ -9,6 +10,8 @@ export interface TokenProfile {
   readonly unkeptAttributes: readonly AttributeName[];
   /** Attributes that it refuses in a template: left out. */
   readonly refusedAttributes: readonly AttributeName[];
+  /** Makes the module look for objects that it may have overlooked; false when that cannot be done. */
+  readonly relistObjects?: () => boolean;
 }
 
 const standard: TokenProfile = { name: 'PKCS#11', matches: () => true, unkeptAttributes: [], refusedAttributes: [] };
@@ -22,6 +25,13 @@ const profiles: readonly TokenProfile[] = [
     unkeptAttributes: ['CKA_LOCAL'],
     // token objects with it are CKR_GENERAL_ERROR: its database has no column for it
     refusedAttributes: ['CKA_ALLOWED_MECHANISMS'],
+  },
+  {
+    name: 'SoftHSM',
+    matches: ({ manufacturer }) => manufacturer === 'SoftHSM project',
+    unkeptAttributes: [],
+    refusedAttributes: [],
+    relistObjects: relistSoftHsmObjects,
   },
 ];
 

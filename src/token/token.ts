@@ -89,7 +89,7 @@ export class Token {
       throw error;
     }
     this.sessions = new SessionPool(cryptoki, slot, settings.limits);
-    this.handles = new ObjectHandles(cryptoki);
+    this.handles = new ObjectHandles(cryptoki, this.profile.relistObjects);
   }
 
   /** Loads the module, finds the token and logs in. @throws Error that says what to do */
