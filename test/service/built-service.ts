@@ -4,15 +4,11 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
-/** A build elsewhere, for who tests while others build: where it is, and that it is fresh, is their business. */
-const otherBuild = process.env.HSM_KMS_TEST_BUILD;
-
 /** The command that users run. */
-export const mainModule = join(otherBuild ?? join(root, 'dist'), 'cli/main.js');
+export const mainModule = join(root, 'dist/cli/main.js');
 
 /** @throws Error that says what to type when the service that would be tested is not the one in src/ */
 export function expectFreshBuild(): void {
-  if (otherBuild !== undefined) return;
   const sources = join(root, 'src');
   for (const entry of readdirSync(sources, { recursive: true, encoding: 'utf8' })) {
     if (!entry.endsWith('.ts')) continue;

@@ -113,7 +113,9 @@ export class Service {
       { env: cleanEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] },
     );
     this.process = child;
-    process.once('exit', () => child.kill('SIGKILL'));
+    const killWithMe = () => child.kill('SIGKILL');
+    process.once('exit', killWithMe);
+    child.once('exit', () => process.removeListener('exit', killWithMe));
     const printedBefore = this.stdout.length;
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.stderr += text;
