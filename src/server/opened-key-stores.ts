@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import type { ConnectionErrorCodeType } from '@aws-sdk/client-kms';
 import type { Logger } from 'pino';
 import { KmsError } from '../contract/kms-error.js';
@@ -20,6 +21,8 @@ import type { DeclaredToken } from './token-settings.js';
 const healthMilliseconds = 1_000;
 /** How long a token that could not be opened is left alone, in milliseconds. */
 const retryMilliseconds = 5_000;
+/** How long requests that have the token of a store may go on after it was disconnected, in milliseconds. */
+const graceMilliseconds = 500;
 
 /** A store's token in this process. */
 interface Opening {
@@ -94,7 +97,12 @@ export class OpenedKeyStores implements KeyStoreTokens {
     if (opening === undefined) return;
     this.openings.delete(id);
     const closed = opening.keyToken.then(
-      ({ token }) => token.close(),
+      async ({ token }) => {
+        // a CreateKey that is refused at its end wants to destroy what it has made
+        await wait(graceMilliseconds);
+        await token.close();
+        this.log.info({ keyStore: id, clusterId: opening.clusterId }, 'the token of a custom key store is closed');
+      },
       () => {},
     );
     this.closings.set(opening.clusterId, closed);
