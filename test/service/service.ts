@@ -18,6 +18,8 @@ export interface ServiceOptions {
   readonly port?: number;
   /** More flags of `serve`. */
   readonly flags?: readonly string[];
+  /** What is done between `init` and the first `serve`. */
+  readonly prepare?: (dataDir: string) => Promise<void>;
 }
 
 export interface Credentials {
@@ -53,6 +55,7 @@ export class Service {
     const service = new Service(options);
     const { code, output } = await hsmKms('init', '--data-dir', service.dataDir);
     if (code !== 0) throw new Error(`hsm-kms init failed: ${output}`);
+    await options.prepare?.(service.dataDir);
     await service.serve();
     return service;
   }
