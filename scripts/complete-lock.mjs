@@ -3,10 +3,9 @@
  * Adds to package-lock.json the optional packages of other platforms that it names and does not list. A registry mirror
  * that has this platform's binaries only makes `npm install` leave them out, and then `npm ci` of npm 11 refuses the
  * lock file on every machine. Run it after an `npm install` that changed the lock file; where nothing is missing it
- * changes nothing.
+ * changes nothing. With --check it only says what is missing.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { pathToFileURL } from 'node:url';
 
 const systems = ['aix', 'android', 'darwin', 'freebsd', 'linux', 'netbsd', 'openbsd', 'openharmony', 'sunos', 'win32'];
 const processors = ['arm', 'arm64', 'ia32', 'loong64', 'ppc64', 'riscv64', 's390x', 'x64'];
@@ -31,7 +30,7 @@ function isListed(packages, place, name) {
 }
 
 /** The lock file with what is missing, sorted as npm sorts it, and the names that were added. */
-export function completed(lock) {
+function completed(lock) {
   const packages = { ...lock.packages };
   const added = [];
   for (const [place, { dev, optionalDependencies = {} }] of Object.entries(lock.packages)) {
@@ -53,9 +52,14 @@ export function completed(lock) {
   return { lock: { ...lock, packages: Object.fromEntries(sorted) }, added };
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const file = new URL('../package-lock.json', import.meta.url);
-  const { lock, added } = completed(JSON.parse(readFileSync(file, 'utf8')));
-  if (added.length > 0) writeFileSync(file, `${JSON.stringify(lock, null, 2)}\n`);
-  console.log(added.length > 0 ? `added ${added.join(', ')}` : 'package-lock.json is complete');
+const file = new URL('../package-lock.json', import.meta.url);
+const { lock, added } = completed(JSON.parse(readFileSync(file, 'utf8')));
+if (added.length === 0) {
+  console.log('package-lock.json is complete');
+} else if (process.argv.includes('--check')) {
+  console.error(`package-lock.json lacks ${added.join(', ')}: run scripts/complete-lock.mjs`);
+  process.exitCode = 1;
+} else {
+  writeFileSync(file, `${JSON.stringify(lock, null, 2)}\n`);
+  console.log(`added ${added.join(', ')}`);
 }

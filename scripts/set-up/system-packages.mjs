@@ -5,7 +5,7 @@ import { delimiter, join } from 'node:path';
 import { runWithProgress } from './progress.mjs';
 
 /** The same as in src/token/softhsm.ts, which is not built yet. */
-export const softHsmModules = [
+const softHsmModules = [
   '/usr/lib/softhsm/libsofthsm2.so',
   '/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so',
   '/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so',
@@ -13,6 +13,9 @@ export const softHsmModules = [
   '/usr/local/lib/softhsm/libsofthsm2.so',
   '/opt/homebrew/lib/softhsm/libsofthsm2.so',
 ];
+
+const softHsmElsewhere =
+  'SoftHSM2 (in most other systems the package is "softhsm"), or set HSM_KMS_PKCS11_MODULE to the library of your token';
 
 function isCommand(name) {
   return (process.env.PATH ?? '').split(delimiter).some((directory) => {
@@ -30,7 +33,7 @@ function missingPackages({ toCompile, toTest }) {
   const missing = [];
   const needsSoftHsm = toTest || !process.env.HSM_KMS_PKCS11_MODULE;
   if (needsSoftHsm && !softHsmModules.some((path) => existsSync(path))) {
-    missing.push({ apt: 'softhsm2', elsewhere: 'SoftHSM2 (the package is "softhsm" in most other systems)' });
+    missing.push({ apt: 'softhsm2', elsewhere: softHsmElsewhere });
   }
   if (toCompile) {
     if (!process.env.CXX && !isCommand('c++') && !isCommand('g++')) {
