@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import { KmsError } from '../contract/kms-error.js';
 import { operationOfTarget } from '../contract/operations.js';
 import { answer } from '../operations/pipeline.js';
+import { callerOf } from './caller.js';
 import { createExpressServer } from './express-without-prototype-changes.js';
 import type { HttpServices, Protocol } from './protocol.js';
 import { readBody } from './request-body.js';
@@ -93,7 +94,7 @@ async function answerKmsRequest(
   const target = headers['x-amz-target'];
   const operation = operationOfTarget(typeof target === 'string' ? target : undefined);
   if (operation === undefined) throw new KmsError('UnknownOperationException');
-  const principal = services.unsignedPrincipal ?? (await services.verifier.verify(request, body)).accessKey.principal;
+  const principal = await callerOf(services.unsignedPrincipal, services.verifier, request, body);
   return answer(services.kms, operation, { principal, requestId }, body);
 }
 

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Principal } from '../authorization/principal.js';
 import { KmsError, type KmsErrorName } from '../contract/kms-error.js';
+import { callerOf } from './caller.js';
 import type { Protocol } from './protocol.js';
 
 const formType = 'application/x-www-form-urlencoded';
@@ -39,7 +40,7 @@ export const sts: Protocol = {
     if (request.method !== 'POST' || request.url !== '/') {
       throw new KmsError('UnknownOperationException', 'STS takes POST requests to the path / only.');
     }
-    const principal = unsignedPrincipal ?? (await stsVerifier.verify(request, body)).accessKey.principal;
+    const principal = await callerOf(unsignedPrincipal, stsVerifier, request, body);
     const form = new URLSearchParams(body.toString());
     if (form.get('Action') !== 'GetCallerIdentity' || form.get('Version') !== version) {
       throw new KmsError(

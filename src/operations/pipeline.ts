@@ -26,10 +26,11 @@ const attempts = 5;
  * @throws KmsError, whatever went wrong
  */
 export async function answer(kms: Kms, name: OperationName, requester: Requester, body: Buffer): Promise<string> {
-  const input = parseInput(name, body);
-  const operation = operations.get(name);
-  if (operation === undefined) throw new KmsError('UnsupportedOperationException', `${name} is not supported yet.`);
+  let input: unknown;
   try {
+    input = parseInput(name, body);
+    const operation = operations.get(name);
+    if (operation === undefined) throw new KmsError('UnsupportedOperationException', `${name} is not supported yet.`);
     for (let attempt = 1; ; attempt++) {
       try {
         const output = await perform(kms, operation, requester, input as never);

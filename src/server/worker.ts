@@ -186,11 +186,13 @@ async function drain(server: Server, drainMilliseconds: number, log: Logger): Pr
   const closed = new Promise<void>((resolve) => {
     server.close(() => resolve());
   });
-  server.closeIdleConnections();
+  // a connection that is kept alive becomes idle only when its request has been answered
+  const idle = setInterval(() => server.closeIdleConnections(), 50);
   const late = setTimeout(() => {
     log.warn({ drainMilliseconds }, 'requests are still under way: their connections are closed');
     server.closeAllConnections();
   }, drainMilliseconds);
   await closed;
+  clearInterval(idle);
   clearTimeout(late);
 }

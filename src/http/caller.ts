@@ -1,0 +1,26 @@
+import type { IncomingMessage } from 'node:http';
+import type { AccessKey } from '../authorization/identities.js';
+import type { Principal } from '../authorization/principal.js';
+import { isLoopback } from '../config/load-settings.js';
+import { KmsError } from '../contract/kms-error.js';
+import type { SigV4Verifier } from './sigv4/verifier.js';
+
+/**
+ * Who makes a request: who signed it or, where requests need no signature, the principal that stands in for everybody.
+ *
+ * @throws KmsError of the verification; AccessDeniedException for an unsigned request that names another host than this
+ * one: a web page that a browser here has opened can send such requests (DNS rebinding)
+ */
+export async function callerOf(
+  unsignedPrincipal: Principal | undefined,
+  verifier: SigV4Verifier<AccessKey>,
+  request: IncomingMessage,
+  body: Buffer,
+): Promise<Principal> {
+  if (unsignedPrincipal === undefined) return (await verifier.verify(request, body)).accessKey.principal;
+  const host = request.headers.host?.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1') ?? '';
+  if (!isLoopback(host)) {
+    throw new KmsError('AccessDeniedException', 'Unsigned requests are taken only for localhost, 127.0.0.1 and [::1].');
+  }
+  return unsignedPrincipal;
+}
