@@ -1,14 +1,20 @@
-import { readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
-/** A build elsewhere, for who tests while others build: where it is, and that it is fresh, is their business. */
+/**
+ * A build elsewhere, or the directory that holds its dist/, for who tests while others build: that it is fresh is their
+ * business.
+ */
 const otherBuild = process.env.HSM_KMS_TEST_BUILD;
 
+const built =
+  otherBuild !== undefined && existsSync(join(otherBuild, 'cli')) ? otherBuild : join(otherBuild ?? root, 'dist');
+
 /** The command that users run. */
-export const mainModule = join(otherBuild ?? join(root, 'dist'), 'cli/main.js');
+export const mainModule = join(built, 'cli/main.js');
 
 /** @throws Error that says what to type when the service that would be tested is not the one in src/ */
 export function expectFreshBuild(): void {
@@ -16,8 +22,8 @@ export function expectFreshBuild(): void {
   const sources = join(root, 'src');
   for (const entry of readdirSync(sources, { recursive: true, encoding: 'utf8' })) {
     if (!entry.endsWith('.ts')) continue;
-    const built = join(root, 'dist', entry.replace(/\.ts$/, '.js'));
-    if (modifiedAt(built) < modifiedAt(join(sources, entry))) {
+    const module = join(built, entry.replace(/\.ts$/, '.js'));
+    if (modifiedAt(module) < modifiedAt(join(sources, entry))) {
       throw new Error(`dist/ is missing or older than src/${entry}. Type: npm run build`);
     }
   }
