@@ -43,11 +43,35 @@ export function compilePattern(pattern: Pattern): TextTest {
   if (pattern.length === 1 && pattern[0] === anyString) return () => true;
   const literal = literalText(pattern);
   if (literal !== undefined) return (text) => text === literal;
-  if (pattern.at(-1) === anyString) {
-    const prefix = literalText(pattern.slice(0, -1));
-    if (prefix !== undefined) return (text) => text.startsWith(prefix);
+  return pattern.includes(anyCharacter) ? (text) => matchesPattern(pattern, text) : compilePieces(piecesOf(pattern));
+}
+
+/** The texts between the `*` of a pattern without `?`. */
+function piecesOf(pattern: Pattern): readonly string[] {
+  const pieces = [''];
+  for (const unit of pattern) {
+    if (unit === anyString) pieces.push('');
+    else pieces.push(pieces.pop() + String.fromCharCode(unit));
   }
-  return (text) => matchesPattern(pattern, text);
+  return pieces;
+}
+
+/** The first piece at the start, the last at the end, the others between them, each as early as possible. */
+function compilePieces(pieces: readonly string[]): TextTest {
+  const first = pieces[0] as string;
+  const last = pieces.at(-1) as string;
+  const between = pieces.slice(1, -1).filter((piece) => piece !== '');
+  const shortest = first.length + last.length;
+  return (text) => {
+    if (text.length < shortest || !text.startsWith(first) || !text.endsWith(last)) return false;
+    let at = first.length;
+    for (const piece of between) {
+      const found = text.indexOf(piece, at);
+      if (found < 0) return false;
+      at = found + piece.length;
+    }
+    return at <= text.length - last.length;
+  };
 }
 
 /**
