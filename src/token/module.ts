@@ -50,16 +50,51 @@ export function loadModule(path: string, parameters?: string): pkcs11.PKCS11 {
   const cryptoki = new pkcs11.PKCS11();
   try {
     cryptoki.load(path);
-    // pkcs11js drops the last character of the parameters
-    cryptoki.C_Initialize({
-      flags: CKF_OS_LOCKING_OK,
-      ...(parameters !== undefined && { libraryParameters: `${parameters} ` }),
-    });
+    initialise(cryptoki, parameters);
   } catch (error) {
     throw new Error(`The PKCS#11 module ${path} does not start: ${tokenError(error).message}`, { cause: error });
   }
   loaded.set(library, cryptoki);
   return cryptoki;
+}
+
+function initialise(cryptoki: pkcs11.PKCS11, parameters: string | undefined): void {
+  // pkcs11js drops the last character of the parameters
+  cryptoki.C_Initialize({
+    flags: CKF_OS_LOCKING_OK,
+    ...(parameters !== undefined && { libraryParameters: `${parameters} ` }),
+  });
+}
+
+/** Modules whose tokens are in use: they cannot be initialised again. */
+const inUse = new WeakSet<pkcs11.PKCS11>();
+/** How often a module is asked for a token that it does not show, and how long after another, in milliseconds. */
+const search = { attempts: 10, milliseconds: 20 } as const;
+
+/**
+ * The slot of the one token that the selector names, for as long as the process lives. SoftHSM2 writes a token's file
+ * anew at each login, and not at one stroke: a module that is initialised while another process logs in overlooks the
+ * token until it is initialised again.
+ *
+ * @throws TokenNotFoundError when none or several tokens have the label; TokenError
+ */
+export function useSlot(
+  cryptoki: pkcs11.PKCS11,
+  selector: TokenSelector,
+  parameters: string | undefined,
+): pkcs11.Handle {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const slot = findSlot(cryptoki, selector);
+      inUse.add(cryptoki);
+      return slot;
+    } catch (error) {
+      if (!(error instanceof TokenNotFoundError) || inUse.has(cryptoki) || attempt === search.attempts) throw error;
+    }
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, search.milliseconds);
+    cryptoki.C_Finalize();
+    initialise(cryptoki, parameters);
+  }
 }
 
 /** C_GetTokenInfo. @throws TokenError */

@@ -20,7 +20,7 @@ import {
   sharedSecretTemplate,
 } from './key-templates.js';
 import { ecdh1, type Mechanism } from './mechanisms.js';
-import { findSlot, loadModule, type TokenIdentity, type TokenSelector, tokenIdentity } from './module.js';
+import { findSlot, loadModule, type TokenIdentity, type TokenSelector, tokenIdentity, useSlot } from './module.js';
 import { type KeyObject, ObjectHandles } from './object-handles.js';
 import { profileOf, type TokenProfile } from './profiles.js';
 import { TokenError, tokenError } from './return-values.js';
@@ -95,7 +95,7 @@ export class Token {
   /** Loads the module, finds the token and logs in. @throws Error that says what to do */
   static open(settings: TokenSettings): Token {
     const cryptoki = loadModule(settings.module, settings.moduleParameters);
-    const slot = findSlot(cryptoki, settings);
+    const slot = useSlot(cryptoki, settings, settings.moduleParameters);
     try {
       return new Token(cryptoki, slot, settings);
     } catch (thrown) {
