@@ -154,8 +154,11 @@ export class ImportCapabilities {
       const incoming = await way.open(session, wrapped);
       const identified = incoming && (await identify(session, incoming, spec, 'probe'));
       const expected = await identify(session, { plaintext: material }, spec, 'probe');
+      if (identified === undefined && spec.kind === 'secret') {
+        throw new Error('it does not tell the length of what it unwraps (CKA_VALUE_LEN)');
+      }
       if (!expected || !identified?.fingerprint.equals(expected.fingerprint)) {
-        throw new Error('what it unwraps is not known to be what was wrapped');
+        throw new Error('what it unwraps is not what was wrapped');
       }
       const object = await identified.make({ ...attributes, CKA_TOKEN: false });
       expectProtected(session, object);
