@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { call } from '../service/http.js';
 import { refusal } from '../service/refusal.js';
-import { Service } from '../service/service.js';
+import { accountId, Service } from '../service/service.js';
 
 let service: Service;
 let KeyId: string;
@@ -225,11 +225,14 @@ test('a symmetric key takes no other algorithm', async () => {
   }
 });
 
-test('grant tokens are accepted', async () => {
-  const GrantTokens = ['a'.repeat(8192), 'another'];
+test('grant tokens are accepted when they are of a grant, up to ten of them', async () => {
+  const GranteePrincipal = `arn:aws:iam::${accountId}:user/somebody`;
+  const { GrantToken } = await service.kms.createGrant({ KeyId, GranteePrincipal, Operations: ['Decrypt'] });
+  const GrantTokens = Array<string>(10).fill(GrantToken!);
   const { CiphertextBlob } = await service.kms.encrypt({ KeyId, Plaintext: Buffer.from('x'), GrantTokens });
   expect((await service.kms.decrypt({ CiphertextBlob, GrantTokens })).KeyId).toBe(Arn);
-  expect((await refusal(service.kms.decrypt({ CiphertextBlob, GrantTokens: Array(11).fill('t') }))).name).toBe(
-    'ValidationException',
-  );
+  const refusedWith = async (tokens: string[]) =>
+    (await refusal(service.kms.decrypt({ CiphertextBlob, GrantTokens: tokens }))).name;
+  expect(await refusedWith(Array(11).fill(GrantToken))).toBe('ValidationException');
+  expect(await refusedWith(['nobody gave this'])).toBe('InvalidGrantTokenException');
 });
