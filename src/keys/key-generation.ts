@@ -22,7 +22,7 @@ export function newKeyId(multiRegion: boolean): string {
  * Generates a key in the token: made, read back, used once. Nothing knows of it until its row is committed; when the
  * process dies before that, the token holds an orphan and no client was told of a key.
  *
- * @throws TokenError, SelfTestError; the token's objects are destroyed again
+ * @throws TokenError, SelfTestError; the token's objects are destroyed again, if it lets them
  */
 export async function generateKey(token: Token, capabilities: Capabilities, intent: KeyIntent): Promise<KeyRecord> {
   const material = await generateMaterial(token, capabilities, intent.spec, intent.usage, intent.id);
@@ -37,7 +37,7 @@ export async function generateKey(token: Token, capabilities: Capabilities, inte
     await selfTestKey(token, capabilities, key);
     return key;
   } catch (error) {
-    destroyMaterial(token, material);
+    discardMaterial(token, material);
     throw error;
   }
 }
@@ -71,7 +71,18 @@ export async function generateMaterial(
   return newMaterial(ckaId, row.kind === 'pair' ? row.encodePublic(publicValue) : undefined, new Date());
 }
 
+/** Destroys the objects of material that came to nothing; what the token does not destroy now is an orphan. */
+export function discardMaterial(token: Token, material: KeyMaterial): void {
+  try {
+    destroyMaterial(token, material);
+  } catch {
+    // why it came to nothing is what the caller is to hear
+  }
+}
+
 /** Destroys the token's objects of one material. @throws TokenError */
 export function destroyMaterial(token: Token, material: KeyMaterial): void {
-  for (const each of ['private', 'public', 'secret'] as const) token.destroy({ id: material.ckaId, class: each });
+  // only what there is: SoftHSM2's tokens are searched twice for what is not found
+  const classes = material.publicKey === undefined ? (['secret'] as const) : (['private', 'public'] as const);
+  for (const each of classes) token.destroy({ id: material.ckaId, class: each });
 }

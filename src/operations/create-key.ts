@@ -3,7 +3,7 @@ import { checkedKeyPolicy } from '../authorization/key-policy.js';
 import { defaultKeyPolicy } from '../authorization/policy/default-key-policy.js';
 import { KmsError } from '../contract/kms-error.js';
 import { importableSpecOf } from '../keys/import/wrapping-algorithms.js';
-import { destroyMaterial, generateKey, type KeyIntent, keyWithoutMaterial, newKeyId } from '../keys/key-generation.js';
+import { discardMaterial, generateKey, type KeyIntent, keyWithoutMaterial, newKeyId } from '../keys/key-generation.js';
 import { keyMetadata } from '../keys/key-metadata.js';
 import { keyArn } from '../keys/key-reference.js';
 import { keySpecs, type SupportedUsage, usagesOf } from '../keys/key-specs.js';
@@ -51,17 +51,9 @@ function wantedOf(
   return { spec, usage: usage as SupportedUsage };
 }
 
-/** Where keys cannot come from yet. @throws KmsError */
-function checkOrigin({ Origin = 'AWS_KMS' }: CreateKeyRequest): void {
-  if (Origin !== 'AWS_KMS' && Origin !== 'AWS_CLOUDHSM' && Origin !== 'EXTERNAL') {
-    throw new KmsError('UnsupportedOperationException', `Origin ${Origin} is not supported yet.`);
-  }
-}
-
 export const createKey = operation('CreateKey', {
   async run(input, { kms, requester }) {
     const place = await keyStoreForNewKey(kms, input);
-    checkOrigin(input);
     const keyToken = place?.keyToken ?? kms.tokens.own;
     const { token, capabilities } = keyToken;
     const wanted = wantedOf(keyToken, input);
@@ -95,7 +87,7 @@ export const createKey = operation('CreateKey', {
       await kms.keys.insert(key, place && ((transaction) => expectConnected(transaction, place.keyStore.id)));
     } catch (error) {
       // refused in its transaction, so that there is no row which needs the objects
-      if (error instanceof KmsError) for (const each of key.materials.values()) destroyMaterial(token, each);
+      if (error instanceof KmsError) for (const each of key.materials.values()) discardMaterial(token, each);
       throw error;
     }
     return { KeyMetadata: keyMetadata(key, kms.home, capabilities) };

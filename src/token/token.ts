@@ -378,9 +378,16 @@ export class Token {
   /** Destroys all objects of that class and CKA_ID. @throws TokenError */
   destroy(key: KeyObject): void {
     this.handles.forget(key);
-    this.sessions.now((session) => {
-      for (const handle of this.handles.find(session, key)) this.cryptoki.C_DestroyObject(session, handle);
-    });
+    const attempt = () =>
+      this.sessions.now((session) => {
+        for (const handle of this.handles.find(session, key)) this.cryptoki.C_DestroyObject(session, handle);
+      });
+    try {
+      attempt();
+    } catch (error) {
+      if (!this.isWorthAnotherTry(key, error)) throw error;
+      attempt();
+    }
   }
 
   /** One operation with a key: on the spot, or its last step in another thread. A stale handle is found again, once. */
