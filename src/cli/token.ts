@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
 import { Capabilities } from '../keys/capabilities.js';
 import { dataDirectory } from '../server/data-directory.js';
-import { tokenSettings } from '../server/token-settings.js';
-import { Token } from '../token/token.js';
+import { openOwnToken } from '../server/own-token.js';
 import { addSettingsOptions, settingsOf } from './settings-options.js';
 
 export function addTokenCommand(program: Command): void {
@@ -10,7 +9,7 @@ export function addTokenCommand(program: Command): void {
   const describe = token.command('describe').description('print what the token is, and where each KMS algorithm runs');
   addSettingsOptions(describe).action(async (options) => {
     const { settings } = settingsOf(options);
-    const opened = Token.open(tokenSettings(settings, dataDirectory(settings)));
+    const opened = openOwnToken(settings, dataDirectory(settings), console.error);
     for (const [name, value] of Object.entries(opened.identity)) console.log(`${name}: ${value}`);
     const capabilities = await Capabilities.probe(opened, { allowSplit: settings.splitOaep });
     console.log();

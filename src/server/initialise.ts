@@ -6,7 +6,6 @@ import { MaterialIds } from '../keys/import/material-ids.js';
 import { Store } from '../store/store.js';
 import { Sealer } from '../token/sealing.js';
 import { initialiseSoftHsmToken, softHsmConfiguration } from '../token/softhsm.js';
-import { Token } from '../token/token.js';
 import {
   type DataDirectory,
   dataDirectory,
@@ -14,7 +13,8 @@ import {
   readSecretFile,
   writePrivateFile,
 } from './data-directory.js';
-import { tokenSettings, usesOwnSoftHsm } from './token-settings.js';
+import { openOwnToken } from './own-token.js';
+import { usesOwnSoftHsm } from './token-settings.js';
 
 /** AWS's alphabet of ids: base32. */
 const idAlphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
@@ -35,7 +35,7 @@ export async function initialise(settings: Settings, report: (what: string) => v
   makePrivateDirectory(directory.path);
   if (usesOwnSoftHsm(settings)) initialiseOwnToken(settings, directory, report);
 
-  const token = Token.open(tokenSettings(settings, directory));
+  const token = openOwnToken(settings, directory, report);
   const store = Store.open(directory.database);
   try {
     await store.migrate();

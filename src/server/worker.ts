@@ -21,11 +21,11 @@ import type { Kms } from '../operations/kms.js';
 import { Leases } from '../store/leases.js';
 import { Store } from '../store/store.js';
 import { Sealer } from '../token/sealing.js';
-import { Token } from '../token/token.js';
 import { dataDirectory, isInitialised } from './data-directory.js';
 import { keyTokensOf, OpenedKeyStores } from './opened-key-stores.js';
+import { openOwnToken } from './own-token.js';
 import { type ScheduledTask, schedule } from './schedule.js';
-import { keyStoreTokenSettings, tokenSettings } from './token-settings.js';
+import { keyStoreTokenSettings } from './token-settings.js';
 
 const aliasesPerKey = 50;
 /** How long a worker may hold the login to a custom key store that another has disconnected, in milliseconds. */
@@ -45,7 +45,7 @@ export async function startWorker(settings: Settings): Promise<Worker> {
   if (!isInitialised(directory)) {
     throw new Error(`The data directory ${directory.path} is not initialised. Type: hsm-kms init`);
   }
-  const token = Token.open(tokenSettings(settings, directory));
+  const token = openOwnToken(settings, directory, (what) => log.warn({ what }, 'the token was repaired'));
   const sealer = new Sealer(token);
   if (!sealer.isReady()) {
     throw new Error(

@@ -1,0 +1,82 @@
+import { existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/*
+ * SoftHSM2 2.6.1 writes a token's token.object anew at every login, and not atomically: a process that is killed in
+ * that moment leaves a file of 0 bytes (seen with kill -9). It holds the key that all other objects are encrypted by, so
+ * the whole token would be lost. A copy beside it makes up for that.
+ */
+const tokenFile = 'token.object';
+/** SoftHSM2 looks at names that end in .object only. */
+const copyOfTokenFile = 'token.object.copy';
+/** How often, and after which pause in milliseconds, a file is looked at again that another process may be writing. */
+const looks = 10;
+const pause = 20;
+
+/**
+ * Puts back what a killed login has left without its content. To be called before a login.
+ *
+ * @param tokens directory of SoftHSM2's tokens
+ * @returns the directories of the tokens that were repaired
+ */
+export function restoreTokenFiles(tokens: string): string[] {
+  return tokenDirectories(tokens).filter((directory) => {
+    const copy = join(directory, copyOfTokenFile);
+    if (!existsSync(copy)) return false;
+    const whole = readFileSync(copy);
+    const isDamaged = () => sizeOf(join(directory, tokenFile)) < whole.length;
+    for (let look = 1; look < looks && isDamaged(); look++) sleep(pause);
+    if (!isDamaged()) return false;
+    replace(join(directory, tokenFile), whole);
+    return true;
+  });
+}
+
+/**
+ * Keeps a copy of each token's file. To be called after a login, which has shown that the file is whole.
+ *
+ * @param tokens directory of SoftHSM2's tokens
+ */
+export function keepTokenFiles(tokens: string): void {
+  for (const directory of tokenDirectories(tokens)) {
+    const content = settledContent(join(directory, tokenFile));
+    const copy = join(directory, copyOfTokenFile);
+    if (content.length < sizeOf(copy) || content.length === 0) continue;
+    if (existsSync(copy) && readFileSync(copy).equals(content)) continue;
+    replace(copy, content);
+  }
+}
+
+/** The content of a file that no other process is writing, as two looks at it agree. */
+function settledContent(file: string): Buffer {
+  let content = readFileSync(file);
+  for (let look = 1; look < looks; look++) {
+    sleep(pause);
+    const again = readFileSync(file);
+    if (again.length > 0 && again.equals(content)) return content;
+    content = again;
+  }
+  return Buffer.alloc(0);
+}
+
+function tokenDirectories(tokens: string): string[] {
+  return readdirSync(tokens)
+    .map((name) => join(tokens, name))
+    .filter((directory) => existsSync(join(directory, tokenFile)) || existsSync(join(directory, copyOfTokenFile)));
+}
+
+function sizeOf(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** Whole or not at all; several workers may do it at once. */
+function replace(file: string, content: Buffer): void {
+  const unfinished = `${file}.${process.pid}.new`;
+  writeFileSync(unfinished, content, { mode: 0o600, flush: true });
+  renameSync(unfinished, file);
+}
+
+/** Blocks: a login is under way, and nothing else is to happen before it. */
+function sleep(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+}
