@@ -3,7 +3,7 @@ import type { CreateKeyRequest } from '@aws-sdk/client-kms';
 import { Service } from '../../service/service.js';
 import { Wire } from './wire.js';
 
-const kinds = {
+export const kinds = {
   symmetric: {},
   signing: { KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' },
   mac: { KeySpec: 'HMAC_256', KeyUsage: 'GENERATE_VERIFY_MAC' },
