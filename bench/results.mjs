@@ -9,7 +9,7 @@
  * @property {number} clients
  * @property {import('./measurement.mjs').Figures} figures
  * @property {[least: number, most: number]} cpuRange of the service per request, over the rounds
- * @property {number} [ratio] CPU of the direct call / CPU of the service, both as medians
+ * @property {number} [ratio] CPU of the direct call / CPU of the service, of each round: what disturbs one disturbs the other
  * @property {number} [synchronousRatio] the same for the call on the spot
  */
 
@@ -28,7 +28,8 @@ export function resultOf({ operation, detail, keySpec }, { workers, clients }, r
       perSecond: of((figures) => figures[name]?.perSecond ?? Number.NaN),
       cpu: of((figures) => figures[name]?.cpu ?? Number.NaN),
     };
-  const cpu = of((figures) => figures.cpu);
+  const ratioTo = (/** @type {'direct' | 'directSynchronous'} */ name) =>
+    of((figures) => (figures[name]?.cpu ?? Number.NaN) / figures.cpu);
   const direct = directOf('direct');
   const directSynchronous = directOf('directSynchronous');
   const all = rounds.map((figures) => figures.cpu);
@@ -40,7 +41,7 @@ export function resultOf({ operation, detail, keySpec }, { workers, clients }, r
     clients,
     figures: {
       requestsPerSecond: of((figures) => figures.requestsPerSecond),
-      cpu,
+      cpu: of((figures) => figures.cpu),
       supervisorCpu: of((figures) => figures.supervisorCpu),
       generatorCpu: of((figures) => figures.generatorCpu),
       p50: of((figures) => figures.p50),
@@ -49,8 +50,8 @@ export function resultOf({ operation, detail, keySpec }, { workers, clients }, r
       ...(directSynchronous && { directSynchronous }),
     },
     cpuRange: [Math.min(...all), Math.max(...all)],
-    ...(direct && { ratio: direct.cpu / cpu }),
-    ...(directSynchronous && { synchronousRatio: directSynchronous.cpu / cpu }),
+    ...(direct && { ratio: ratioTo('direct') }),
+    ...(directSynchronous && { synchronousRatio: ratioTo('directSynchronous') }),
   };
 }
 
