@@ -34,6 +34,9 @@ export function grantOperations(key: KeyRecord, operations: readonly GrantOperat
   if (operations.length === 0) {
     throw new KmsError('ValidationException', 'A grant must allow at least one operation.');
   }
+  if (operations.every((operation) => operation === 'CreateGrant')) {
+    throw new KmsError('ValidationException', 'Grants must not contain only the CreateGrant operation.');
+  }
   const suitable = key.spec === 'SYMMETRIC_DEFAULT' ? symmetric : byUsage[key.usage];
   for (const operation of operations) {
     if (suitable.includes(operation) || always.includes(operation)) continue;
@@ -49,8 +52,30 @@ const mostPairs = 8;
 const longestValue = 384;
 const contextConstraints = ['EncryptionContextEquals', 'EncryptionContextSubset'] as const;
 
-/** @throws KmsError ValidationException for constraints that the key cannot hold to, or that are too large */
-export function checkConstraints(key: KeyRecord, constraints: GrantConstraints): void {
+/**
+ * The constraints of a grant, without an empty one beside one that has pairs: Terraform sends both members, and means
+ * the one.
+ *
+ * @throws KmsError ValidationException for constraints that the key cannot hold to, or that are too many or too large
+ */
+export function checkedConstraints(key: KeyRecord, constraints: GrantConstraints): GrantConstraints {
+  const areBoth = contextConstraints.every((name) => constraints[name] !== undefined);
+  // of two that are empty the stricter one stays: exactly no pairs
+  const surplus = areBoth ? contextConstraints.findLast((name) => isEmpty(constraints[name])) : undefined;
+  if (areBoth && surplus === undefined) {
+    throw new KmsError('ValidationException', 'More than one constraint supplied');
+  }
+  const checked = { ...constraints };
+  if (surplus) delete checked[surplus];
+  checkContextConstraints(key, checked);
+  return checked;
+}
+
+function isEmpty(pairs: GrantConstraints['EncryptionContextEquals']): boolean {
+  return pairs !== undefined && Object.keys(pairs).length === 0;
+}
+
+function checkContextConstraints(key: KeyRecord, constraints: GrantConstraints): void {
   for (const name of contextConstraints) {
     const pairs = constraints[name];
     if (pairs === undefined) continue;

@@ -2,7 +2,7 @@ import type { CreateGrantRequest, GrantListEntry } from '@aws-sdk/client-kms';
 import { authorizeRetirement } from '../authorization/grant-retirement.js';
 import { KmsError } from '../contract/kms-error.js';
 import type { GrantRecord, NamedPrincipal } from '../keys/grant-repository.js';
-import { checkConstraints, checkGrantId, checkPrincipal, grantOperations } from '../keys/grant-rules.js';
+import { checkedConstraints, checkGrantId, checkPrincipal, grantOperations } from '../keys/grant-rules.js';
 import type { KeyRecord } from '../keys/key-record.js';
 import { keyArn } from '../keys/key-reference.js';
 import type { Kms } from './kms.js';
@@ -61,7 +61,7 @@ export const createGrant = operation('CreateGrant', {
   async run(input, { key, kms, requester }) {
     checkPrincipals(input);
     const operations = grantOperations(key, input.Operations);
-    checkConstraints(key, input.Constraints ?? {});
+    const constraints = input.Constraints && checkedConstraints(key, input.Constraints);
     const grant = {
       keyId: key.id,
       name: input.Name ?? '',
@@ -71,7 +71,7 @@ export const createGrant = operation('CreateGrant', {
       retiringServicePrincipal: input.RetiringServicePrincipal,
       issuingAccount: requester.principal.accountId,
       operations,
-      constraints: input.Constraints,
+      constraints,
       createdAt: kms.now(),
     };
     if (input.DryRun) {

@@ -150,6 +150,13 @@ describe('which operations suit which key', () => {
   });
 
   test('none is too few', () => validation(kms.createGrant(grant({ Operations: [] }))));
+
+  test('CreateGrant alone is too few', async () => {
+    expect(await refusal(kms.createGrant(grant({ Operations: ['CreateGrant'] })))).toEqual({
+      name: 'ValidationException',
+      message: 'Grants must not contain only the CreateGrant operation.',
+    });
+  });
 });
 
 describe('principals', () => {
@@ -232,6 +239,22 @@ describe('constraints', () => {
     expect((await entry(GrantId))?.Constraints).toEqual({ [name]: pairs(8, 'v'.repeat(384)) });
     await validation(create(pairs(9)));
     await validation(create(pairs(1, 'v'.repeat(385))));
+  });
+
+  test('one on the encryption context is enough; an empty one does not count beside it', async () => {
+    const [equals, subset] = [{ EncryptionContextEquals: pairs(1) }, { EncryptionContextSubset: pairs(2) }];
+    expect(await refusal(kms.createGrant(grant({ Constraints: { ...equals, ...subset } })))).toEqual({
+      name: 'ValidationException',
+      message: 'More than one constraint supplied',
+    });
+    for (const [Constraints, kept] of [
+      [{ ...equals, EncryptionContextSubset: {} }, equals],
+      [{ ...subset, EncryptionContextEquals: {} }, subset],
+      [{ EncryptionContextEquals: {}, EncryptionContextSubset: {} }, { EncryptionContextEquals: {} }],
+    ] as const) {
+      const { GrantId } = await kms.createGrant(grant({ Constraints }));
+      expect((await entry(GrantId))?.Constraints).toEqual(kept);
+    }
   });
 
   test('keys with a meaning in JavaScript are keys like any other', async () => {
