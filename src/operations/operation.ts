@@ -38,10 +38,19 @@ type KeyOf<Rule> = Rule extends { readonly optional: true } ? KeyRecord | undefi
 
 type Rules<N extends OperationName> = Readonly<Record<string, KeyRule<N>>>;
 
+/** A key that an operation works on. */
+export interface KeySlot {
+  /** Its name in what `run` is given. */
+  readonly slot: string;
+  readonly rule: KeyRule;
+  /** IAM action: kms:Encrypt. */
+  readonly action: string;
+}
+
 /** An operation as the pipeline sees it. */
 export interface Operation {
   readonly name: OperationName;
-  readonly keys: Rules<OperationName>;
+  readonly keys: readonly KeySlot[];
   /** ARN of what is used besides keys: an alias. `*` when there are no keys either. */
   readonly resource: ((input: never, kms: Kms) => string) | undefined;
   readonly run: (input: never, call: never) => unknown;
@@ -61,7 +70,11 @@ export function operation<N extends OperationName, const R extends Rules<N>>(
 ): Operation {
   return {
     name,
-    keys: (definition.keys ?? {}) as unknown as Rules<OperationName>,
+    keys: Object.entries((definition.keys ?? {}) as unknown as Rules<OperationName>).map(([slot, rule]) => ({
+      slot,
+      rule,
+      action: `kms:${rule.action ?? name}`,
+    })),
     resource: definition.resource as Operation['resource'],
     run: definition.run as Operation['run'],
   };

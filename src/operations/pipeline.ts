@@ -12,8 +12,6 @@ import { type Kms, resolveKey } from './kms.js';
 import type { KeyRule, Operation, Requester } from './operation.js';
 import { operations } from './table.js';
 
-type Keys = Record<string, KeyRecord | undefined>;
-
 /** How often a request is decided anew because a key changed under it. */
 const attempts = 5;
 
@@ -51,26 +49,25 @@ async function perform(kms: Kms, operation: Operation, requester: Requester, inp
   const { principal, requestId } = requester;
   const { GrantTokens } = input as { readonly GrantTokens?: string[] };
   if (GrantTokens) await checkGrantTokens(kms, GrantTokens);
-  const keys: Keys = {};
-  for (const slot in operation.keys) {
-    const rule = operation.keys[slot] as KeyRule;
+  // filled in place: spreading the keys into it costs 5 us
+  const call: Record<string, unknown> = { kms, requester };
+  for (const { slot, rule, action } of operation.keys) {
     const key = await locate(kms, operation.name, rule, input);
-    keys[slot] = key;
-    if (key && rule.policy !== false)
-      authorize({ principal, action: `kms:${rule.action ?? operation.name}`, resource: key.arn });
+    call[slot] = key;
+    if (key && rule.policy !== false) authorize({ principal, action, resource: key.arn });
   }
-  const resource = operation.resource?.(input, kms) ?? (isEmpty(operation.keys) ? '*' : undefined);
+  const resource = operation.resource?.(input, kms) ?? (operation.keys.length === 0 ? '*' : undefined);
   if (resource) authorize({ principal, action: `kms:${operation.name}`, resource });
-  for (const slot in operation.keys) {
-    const key = keys[slot];
-    if (key) checkUse(operation, operation.keys[slot] as KeyRule, key);
+  for (const { slot, rule } of operation.keys) {
+    const key = call[slot] as KeyRecord | undefined;
+    if (key) checkUse(operation, rule, key);
   }
-  const output = await operation.run(input, { ...keys, kms, requester } as never);
+  const output = await operation.run(input, call as never);
   if ((input as { DryRun?: boolean }).DryRun) {
     throw new KmsError('DryRunOperationException', 'The request would have succeeded, but the DryRun option is set.');
   }
   if (isCryptographic(operation.name)) {
-    for (const slot in keys) kms.uses.note((keys[slot] as KeyRecord).id, operation.name, requestId);
+    for (const { slot } of operation.keys) kms.uses.note((call[slot] as KeyRecord).id, operation.name, requestId);
   }
   return output;
 }
@@ -82,11 +79,6 @@ async function perform(kms: Kms, operation: Operation, requester: Requester, inp
  */
 async function checkGrantTokens({ grantTokens }: Kms, tokens: readonly string[]): Promise<void> {
   for (const token of tokens) await grantTokens.read(token);
-}
-
-function isEmpty(object: object): boolean {
-  for (const _ in object) return false;
-  return true;
 }
 
 async function locate(kms: Kms, operation: OperationName, rule: KeyRule, input: never): Promise<KeyRecord | undefined> {

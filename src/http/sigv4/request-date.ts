@@ -12,19 +12,26 @@ export interface RequestDate {
   readonly timestamp: string;
 }
 
+/** The X-Amz-Date that was read last: a second's requests have it in common, and reading one costs 4 us. */
+let latest: RequestDate = { time: Number.NaN, timestamp: '' };
+
 /**
  * The date that a request was signed for: X-Amz-Date (ISO 8601 basic), else Date (RFC 1123, or ISO 8601 basic).
  *
  * @throws KmsError IncompleteSignatureException if it is neither, or no day of the calendar
  */
 export function parseRequestDate(amzDate: string | undefined, date: string | undefined): RequestDate {
+  if (amzDate !== undefined && amzDate === latest.timestamp) return latest;
   const text = amzDate ?? date ?? '';
   const fields = ISO_BASIC.exec(text);
   if (fields !== null) {
     const [, year, month, day, hour, minute, second] = fields;
     const time = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
     // V8 reads 30 February as 2 March.
-    if (!Number.isNaN(time) && formatTimestamp(time) === text) return { time, timestamp: text };
+    if (!Number.isNaN(time) && formatTimestamp(time) === text) {
+      latest = { time, timestamp: text };
+      return latest;
+    }
   } else if (amzDate === undefined && text.length === 29) {
     const time = Date.parse(text);
     // toUTCString writes RFC 1123: what it does not give back is some other form that Date.parse guesses at.
