@@ -53,10 +53,15 @@ export class Service {
   static async start(options: ServiceOptions = {}): Promise<Service> {
     expectFreshBuild();
     const service = new Service(options);
-    const { code, output } = await hsmKms('init', '--data-dir', service.dataDir);
-    if (code !== 0) throw new Error(`hsm-kms init failed: ${output}`);
-    await options.prepare?.(service.dataDir);
-    await service.serve();
+    try {
+      const { code, output } = await hsmKms('init', '--data-dir', service.dataDir);
+      if (code !== 0) throw new Error(`hsm-kms init failed: ${output}`);
+      await options.prepare?.(service.dataDir);
+      await service.serve();
+    } catch (error) {
+      await service.end();
+      throw error;
+    }
     return service;
   }
 
