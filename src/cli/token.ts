@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { Capabilities } from '../keys/capabilities.js';
+import { ImportCapabilities } from '../keys/import/import-capabilities.js';
 import { dataDirectory } from '../server/data-directory.js';
 import { openOwnToken } from '../server/own-token.js';
 import { addSettingsOptions, settingsOf } from './settings-options.js';
@@ -15,6 +16,12 @@ export function addTokenCommand(program: Command): void {
     console.log();
     for (const { spec, usage = '', algorithm = '', where, detail } of capabilities.report()) {
       console.log(`${spec.padEnd(24)}${usage.padEnd(22)}${algorithm.padEnd(28)}${where.padEnd(16)}${detail}`);
+    }
+    const imports = new ImportCapabilities(opened, { allowSplit: settings.splitOaep });
+    for (const { algorithm, material, where, detail } of await imports.report()) {
+      console.log(
+        `${`import: ${material}`.padEnd(24)}${''.padEnd(22)}${algorithm.padEnd(28)}${where.padEnd(16)}${detail}`,
+      );
     }
   });
 }

@@ -74,7 +74,8 @@ export const settingTable = {
   },
   splitOaep: {
     type: truth.default(true),
-    meaning: 'Allow RSAES_OAEP where the token has raw RSA only: the padding is then encoded and decoded outside it',
+    meaning:
+      'Allow what a token cannot do alone: OAEP padding outside it where it has raw RSA only, and imported key material that passes through the service',
   },
   maxBodyBytes: {
     type: wholeNumber(1024, 16 * 1024 * 1024).default(1024 * 1024),

@@ -19,6 +19,8 @@ export class ImportSession {
     private readonly cryptoki: pkcs11.PKCS11,
     private readonly session: pkcs11.Handle,
     private readonly handles: ObjectHandles,
+    /** As this kind of token takes it. */
+    private readonly templateFor: (attributes: Attributes) => pkcs11.Template,
   ) {}
 
   /** C_UnwrapKey. @param by the key that unwraps: in the token, or made here. @throws TokenError, ObjectMissingError */
@@ -31,7 +33,7 @@ export class ImportSession {
     const key = Buffer.isBuffer(by) ? by : this.handles.of(this.session, by);
     try {
       return this.remembered(
-        await this.cryptoki.C_UnwrapKeyAsync(this.session, mechanism, key, wrapped, importTemplate(attributes)),
+        await this.cryptoki.C_UnwrapKeyAsync(this.session, mechanism, key, wrapped, this.importTemplate(attributes)),
       );
     } catch (thrown) {
       throw tokenError(thrown);
@@ -40,7 +42,7 @@ export class ImportSession {
 
   /** C_CreateObject. @param attributes with the value. @throws TokenError */
   create(attributes: Attributes): ImportedObject {
-    return this.now(() => this.remembered(this.cryptoki.C_CreateObject(this.session, importTemplate(attributes))));
+    return this.now(() => this.remembered(this.cryptoki.C_CreateObject(this.session, this.importTemplate(attributes))));
   }
 
   /** C_DecryptInit, C_Decrypt. @param outputBytes never shorter than the plaintext. @throws TokenError */
@@ -118,12 +120,12 @@ export class ImportSession {
       throw tokenError(thrown);
     }
   }
-}
 
-/**
- * The template of an object whose value comes from elsewhere. What the value says itself must not be said again; and
- * CKA_MODIFIABLE stands last, as SoftHSM2 sets one attribute after the other and none any more after a false one.
- */
-function importTemplate({ CKA_VALUE_LEN, CKA_MODULUS_BITS, CKA_MODIFIABLE, ...others }: Attributes): pkcs11.Template {
-  return template({ ...others, ...(CKA_MODIFIABLE !== undefined && { CKA_MODIFIABLE }) });
+  /**
+   * The template of an object whose value comes from elsewhere. What the value says itself must not be said again; and
+   * CKA_MODIFIABLE stands last, as SoftHSM2 sets one attribute after the other and none any more after a false one.
+   */
+  private importTemplate({ CKA_VALUE_LEN, CKA_MODULUS_BITS, CKA_MODIFIABLE, ...others }: Attributes): pkcs11.Template {
+    return this.templateFor({ ...others, ...(CKA_MODIFIABLE !== undefined && { CKA_MODIFIABLE }) });
+  }
 }

@@ -342,7 +342,9 @@ export class Token {
   /** Imports key material; see ImportSession. @throws TokenError, TokenBusyError, or what `work` throws */
   importing<T>(work: (session: ImportSession) => Promise<T>): Promise<T> {
     return this.sessions.use(async (handle) => {
-      const session = new ImportSession(this.cryptoki, handle, this.handles);
+      const session = new ImportSession(this.cryptoki, handle, this.handles, (attributes) =>
+        this.templateFor(attributes),
+      );
       try {
         return await work(session);
       } finally {

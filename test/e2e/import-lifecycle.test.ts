@@ -288,6 +288,19 @@ test('imports at the same time leave one material, in one object', async () => {
   }
 });
 
+test('an object that a process left when it died is replaced', async () => {
+  const { KeyId } = await newKey();
+  const material = randomBytes(32);
+  await importInto(service, KeyId, material);
+  const held = tokenObjects(service);
+  // as it is between the object and its row
+  sql(service, "update keys set state = 'PendingImport', current_material_id = null where id = ?", KeyId);
+  sql(service, 'delete from key_materials where key_id = ?', KeyId);
+  await importInto(service, KeyId, material);
+  await eventually(() => tokenObjects(service) === held);
+  await opens(await encrypt(KeyId));
+});
+
 test('keys and ids survive a restart', async () => {
   const { KeyId } = await newKey();
   const material = randomBytes(32);

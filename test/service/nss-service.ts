@@ -24,8 +24,11 @@ export class NssService {
   private process: ChildProcess | undefined;
   kms = new KMS({});
 
-  static async start(): Promise<NssService> {
-    const service = new NssService();
+  private constructor(private readonly more: NodeJS.ProcessEnv) {}
+
+  /** @param more settings, by their environment variables */
+  static async start(more: NodeJS.ProcessEnv = {}): Promise<NssService> {
+    const service = new NssService(more);
     execFileSync(rootTool, ['sid', service.root, ...packages], { stdio: ['ignore', 'ignore', 'pipe'] });
     service.install();
     await service.serve();
@@ -70,6 +73,7 @@ export class NssService {
       HSM_KMS_PKCS11_PARAMETERS: "configdir='sql:/nss' certPrefix='' keyPrefix='' secmod='secmod.db' flags= ",
       HSM_KMS_TOKEN_LABEL: 'NSS Certificate DB',
       HSM_KMS_TOKEN_PIN_FILE: '/nss/pin',
+      ...this.more,
     };
   }
 

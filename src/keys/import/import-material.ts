@@ -6,7 +6,7 @@ import { keyType, objectClass } from '../../token/attributes.js';
 import type { ImportedObject, ImportSession } from '../../token/import-session.js';
 import { privateKeyTemplate, publicKeyTemplate, secretKeyTemplate } from '../../token/key-templates.js';
 import type { Token } from '../../token/token.js';
-import { selfTestKey } from '../key-generation.js';
+import { destroyMaterial, selfTestKey } from '../key-generation.js';
 import { type KeyMaterial, type KeyRecord, newMaterial } from '../key-record.js';
 import { type KeyRepository, materialRow } from '../key-repository.js';
 import { keySpecs, type SupportedUsage } from '../key-specs.js';
@@ -118,6 +118,7 @@ function takeIn(
     try {
       const identified = await identifiedOrRefused(token, session, incoming, spec, key.id);
       const id = await imports.materialIds.of(key.id, identified.fingerprint);
+      identified.fingerprint.fill(0);
       const known = key.materials.get(id);
       const material: KeyMaterial = {
         ...(known ?? newMaterial(Buffer.from(id, 'hex'), identified.publicHalf?.publicKey, now)),
@@ -234,7 +235,7 @@ async function makeObjects(
   const names = { id: material.ckaId, label: key.id };
   const permissions = capabilities.permissions(key.spec, key.usage as SupportedUsage);
   // what a process that died has left; nothing in the store points to it
-  for (const each of ['secret', 'private', 'public'] as const) token.destroy({ id: material.ckaId, class: each });
+  destroyMaterial(token, material);
   if (row.kind === 'secret') {
     const object = await make(secretKeyTemplate(row.generate, names, permissions));
     expectProtected(session, object);
