@@ -7,7 +7,8 @@ export default class CountTests {
     const failed = results.numFailedTests + results.numRuntimeErrorTestSuites;
     const skipped = results.numPendingTests + results.numTodoTests;
     this.#executed = results.numPassedTests + failed;
-    console.log(`\n${results.numPassedTests} passed, ${failed} failed, ${skipped} skipped`);
+    // jest's own summary comes after its reporters
+    process.once('exit', () => console.log(`\n${results.numPassedTests} passed, ${failed} failed, ${skipped} skipped`));
   }
 
   /** jest ends with an error when a reporter has one. */
