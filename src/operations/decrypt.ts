@@ -2,6 +2,7 @@ import { KmsError } from '../contract/kms-error.js';
 import { parse } from '../encoding/ciphertext-blob.js';
 import type { Decrypted, EncryptionContext } from '../keys/algorithms/encryption.js';
 import type { KeyRecord } from '../keys/key-record.js';
+import { checkKeyUsage } from '../keys/key-usage.js';
 import { encryptionAlgorithmOf } from './encrypt.js';
 import type { Kms } from './kms.js';
 import { operation } from './operation.js';
@@ -40,10 +41,11 @@ export async function keyOfCiphertext(kms: Kms, { ciphertext, algorithm }: Ciphe
 /**
  * Opens a ciphertext with a key.
  *
+ * @param use what the key is used for, in messages: Decrypt, ReEncryptFrom
  * @throws KmsError IncorrectKeyException when it names another key; InvalidCiphertextException for everything else that
  * may be wrong with it
  */
-export async function decryptUnder(kms: Kms, key: KeyRecord, input: CiphertextInput): Promise<Decrypted> {
+export async function decryptUnder(kms: Kms, key: KeyRecord, use: string, input: CiphertextInput): Promise<Decrypted> {
   const { ciphertext, context, algorithm: name } = input;
   if (ciphertext === undefined) {
     throw new KmsError('ValidationException', 'CiphertextBlob is required.');
@@ -55,6 +57,8 @@ export async function decryptUnder(kms: Kms, key: KeyRecord, input: CiphertextIn
       'The key ID in the request does not identify a CMK that can perform this operation.',
     );
   }
+  // a ciphertext of another key is told first, whatever the key in the request is for (contract A.7)
+  checkKeyUsage(key, 'ENCRYPT_DECRYPT', use);
   const keyToken = await kms.tokens.of(key);
   const algorithm = encryptionAlgorithmOf(keyToken, key, name, context);
   const decrypted = await algorithm.decrypt(keyToken.token, key, ciphertext, context);
@@ -87,14 +91,16 @@ export const decrypt = operation('Decrypt', {
       aliases: true,
       otherwise: ({ CiphertextBlob, EncryptionAlgorithm = 'SYMMETRIC_DEFAULT' }, kms) =>
         keyOfCiphertext(kms, { ciphertext: CiphertextBlob, context: undefined, algorithm: EncryptionAlgorithm }),
-      usage: 'ENCRYPT_DECRYPT',
     },
   },
   async run(input, { key, kms }) {
     refuseRecipient(input);
     const { CiphertextBlob, EncryptionContext, EncryptionAlgorithm = 'SYMMETRIC_DEFAULT' } = input;
-    if (ignoresCiphertext(input, input.KeyId)) return { KeyId: key.arn };
-    const { plaintext, material } = await decryptUnder(kms, key, {
+    if (ignoresCiphertext(input, input.KeyId)) {
+      checkKeyUsage(key, 'ENCRYPT_DECRYPT', 'Decrypt');
+      return { KeyId: key.arn };
+    }
+    const { plaintext, material } = await decryptUnder(kms, key, 'Decrypt', {
       ciphertext: CiphertextBlob,
       context: EncryptionContext,
       algorithm: EncryptionAlgorithm,

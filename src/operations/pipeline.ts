@@ -7,6 +7,7 @@ import { wipeSensitive } from '../contract/sensitive-members.js';
 import type { KeyRecord } from '../keys/key-record.js';
 import { StaleKeyError } from '../keys/key-repository.js';
 import { checkKeyState, isCryptographic } from '../keys/key-states.js';
+import { checkKeyUsage } from '../keys/key-usage.js';
 import { ObjectMissingError, TokenBusyError, TokenClosedError } from '../token/return-values.js';
 import { type Kms, resolveKey } from './kms.js';
 import type { KeyRule, Operation, Requester } from './operation.js';
@@ -91,12 +92,7 @@ async function locate(kms: Kms, operation: OperationName, rule: KeyRule, input: 
 
 function checkUse(operation: Operation, rule: KeyRule, key: KeyRecord): void {
   if (rule.state !== false) checkKeyState(operation.name, key);
-  if (rule.usage !== undefined && rule.usage !== key.usage) {
-    throw new KmsError(
-      'InvalidKeyUsageException',
-      `${key.arn} key usage is ${key.usage} which is not valid for ${rule.action ?? operation.name}.`,
-    );
-  }
+  if (rule.usage !== undefined) checkKeyUsage(key, rule.usage, rule.action ?? operation.name);
 }
 
 /** What a client is told of an error that is not in KMS's words; the cause is for the service's log. */

@@ -1,3 +1,4 @@
+import { checkKeyUsage } from '../keys/key-usage.js';
 import { decryptUnder, ignoresCiphertext, keyOfCiphertext } from './decrypt.js';
 import { encryptUnder } from './encrypt.js';
 import { operation } from './operation.js';
@@ -9,7 +10,6 @@ export const reEncrypt = operation('ReEncrypt', {
       aliases: true,
       otherwise: ({ CiphertextBlob, SourceEncryptionAlgorithm = 'SYMMETRIC_DEFAULT' }, kms) =>
         keyOfCiphertext(kms, { ciphertext: CiphertextBlob, context: undefined, algorithm: SourceEncryptionAlgorithm }),
-      usage: 'ENCRYPT_DECRYPT',
       action: 'ReEncryptFrom',
     },
     destination: {
@@ -22,8 +22,11 @@ export const reEncrypt = operation('ReEncrypt', {
   async run(input, { source, destination, kms }) {
     const { SourceEncryptionAlgorithm = 'SYMMETRIC_DEFAULT', DestinationEncryptionAlgorithm = 'SYMMETRIC_DEFAULT' } =
       input;
-    if (ignoresCiphertext(input, input.SourceKeyId)) return { SourceKeyId: source.arn, KeyId: destination.arn };
-    const { plaintext, material } = await decryptUnder(kms, source, {
+    if (ignoresCiphertext(input, input.SourceKeyId)) {
+      checkKeyUsage(source, 'ENCRYPT_DECRYPT', 'ReEncryptFrom');
+      return { SourceKeyId: source.arn, KeyId: destination.arn };
+    }
+    const { plaintext, material } = await decryptUnder(kms, source, 'ReEncryptFrom', {
       ciphertext: input.CiphertextBlob,
       context: input.SourceEncryptionContext,
       algorithm: SourceEncryptionAlgorithm,

@@ -27,6 +27,8 @@ export function supervise(settings: Settings, ready: (address: { host: string; p
   return new Promise((resolve, reject) => {
     const listening = new Set<Worker>();
     let announced = false;
+    // port 0 takes a free one; who replaces a worker takes the same
+    let { port } = settings;
     let stopping = false;
     let failure: string | undefined;
     let restarts = 0;
@@ -34,7 +36,7 @@ export function supervise(settings: Settings, ready: (address: { host: string; p
     const launch = () => {
       const worker = cluster.fork({
         UV_THREADPOOL_SIZE: String(settings.tokenSessions + otherThreads),
-        [settingsVariable]: JSON.stringify(settings),
+        [settingsVariable]: JSON.stringify({ ...settings, port }),
       });
       const launchedAt = Date.now();
       worker.on('message', (message: FromWorker) => {
@@ -43,6 +45,7 @@ export function supervise(settings: Settings, ready: (address: { host: string; p
           return;
         }
         listening.add(worker);
+        port = message.port;
         if (!announced && listening.size === settings.workers) {
           announced = true;
           ready(message);
