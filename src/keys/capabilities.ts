@@ -1,9 +1,10 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { KeySpec } from '@aws-sdk/client-kms';
 import { KmsError } from '../contract/kms-error.js';
+import type { GeneratedKey } from '../token/key-maker.js';
 import type { KeyPermissions, KeyUse } from '../token/key-templates.js';
 import type { MechanismName } from '../token/mechanisms.js';
-import type { GeneratedKey, Token } from '../token/token.js';
+import type { Token } from '../token/token.js';
 import { type KeyRecord, newMaterial } from './key-record.js';
 import { type AlgorithmsOfUsage, type KeySpecRow, keySpecs, type SupportedUsage } from './key-specs.js';
 import { selfTest } from './self-test.js';

@@ -8,21 +8,18 @@ import {
   template,
 } from './attributes.js';
 import { type ImportedObject, ImportSession } from './import-session.js';
+import { type GeneratedKey, KeyMaker } from './key-maker.js';
 import {
-  disclosedKeyPairTemplates,
   type KeyGeneration,
   type KeyPairGeneration,
   type KeyPermissions,
   type ObjectNames,
-  privateKeyTemplate,
-  publicKeyTemplate,
-  secretKeyTemplate,
   sharedSecretTemplate,
 } from './key-templates.js';
 import { ecdh1, type Mechanism } from './mechanisms.js';
 import { findSlot, loadModule, type TokenIdentity, type TokenSelector, tokenIdentity, useSlot } from './module.js';
 import { type KeyObject, ObjectHandles } from './object-handles.js';
-import { profileOf, type TokenProfile } from './profiles.js';
+import { profileOf } from './profiles.js';
 import { TokenError, tokenError } from './return-values.js';
 import { readWriteSession, SessionPool, type SessionPoolLimits } from './session-pool.js';
 
@@ -50,27 +47,12 @@ export interface KeyCall {
   readonly slow?: boolean;
 }
 
-/** A key that the token made, with what was read back of it. */
-export interface GeneratedKey {
-  /** CKA_MODULUS and CKA_PUBLIC_EXPONENT, or CKA_EC_POINT; empty for a secret key. */
-  readonly publicValue: Attributes;
-}
-
-/** What must be read back of every key that is to stay in the token. */
-const promised = {
-  CKA_SENSITIVE: true,
-  CKA_ALWAYS_SENSITIVE: true,
-  CKA_EXTRACTABLE: false,
-  CKA_NEVER_EXTRACTABLE: true,
-  CKA_LOCAL: true,
-} as const;
-
 /** A token with a logged-in user: the only door to PKCS#11 for the rest of the service. */
 export class Token {
   readonly identity: TokenIdentity;
-  private readonly profile: TokenProfile;
   private readonly sessions: SessionPool;
   private readonly handles: ObjectHandles;
+  private readonly maker: KeyMaker;
   /** Holds the login, and the session objects that outlive a call. */
   private readonly loginSession: pkcs11.Handle;
 
@@ -80,7 +62,6 @@ export class Token {
     settings: TokenSettings,
   ) {
     this.identity = tokenIdentity(cryptoki, slot);
-    this.profile = profileOf(this.identity);
     this.loginSession = cryptoki.C_OpenSession(slot, readWriteSession);
     try {
       cryptoki.C_Login(this.loginSession, CKU_USER, settings.pin);
@@ -89,7 +70,9 @@ export class Token {
       throw error;
     }
     this.sessions = new SessionPool(cryptoki, slot, settings.limits);
-    this.handles = new ObjectHandles(cryptoki, this.profile.relistObjects);
+    const profile = profileOf(this.identity);
+    this.handles = new ObjectHandles(cryptoki, profile.relistObjects);
+    this.maker = new KeyMaker(cryptoki, this.handles, profile);
   }
 
   /** Loads the module, finds the token and logs in. @throws Error that says what to do */
@@ -236,7 +219,7 @@ export class Token {
    * @throws Error that names the attribute; TokenError
    */
   generate(generation: KeyGeneration, names: ObjectNames, permissions: KeyPermissions): Promise<GeneratedKey> {
-    return this.sessions.use((session) => this.make(session, generation, names, permissions, {}));
+    return this.sessions.use((session) => this.maker.make(session, generation, names, permissions, {}));
   }
 
   /**
@@ -244,7 +227,7 @@ export class Token {
    * One at a time; `forget` it afterwards.
    */
   generateForProbe(generation: KeyGeneration, names: ObjectNames, permissions: KeyPermissions): Promise<GeneratedKey> {
-    return this.make(this.loginSession, generation, names, permissions, { CKA_TOKEN: false });
+    return this.maker.make(this.loginSession, generation, names, permissions, { CKA_TOKEN: false });
   }
 
   /** C_CreateObject of a session object whose value is known: for known-answer tests. @throws TokenError */
@@ -275,58 +258,11 @@ export class Token {
     }
   }
 
-  private async make(
-    session: pkcs11.Handle,
-    generation: KeyGeneration,
-    names: ObjectNames,
-    permissions: KeyPermissions,
-    lifetime: Attributes,
-  ): Promise<GeneratedKey> {
-    if (generation.kind === 'secret') {
-      const wanted = { ...secretKeyTemplate(generation, names, permissions), ...lifetime };
-      const handle = await this.cryptoki
-        .C_GenerateKeyAsync(session, generation.mechanism, this.templateFor(wanted))
-        .catch(rethrowAsTokenError);
-      this.keepOrDestroy(session, [handle], () => this.expectAttributes(session, handle, { ...wanted, ...promised }));
-      this.handles.remember({ id: names.id, class: 'secret' }, handle);
-      return { publicValue: {} };
-    }
-    const wanted = { ...privateKeyTemplate(generation, names, permissions), ...lifetime };
-    const wantedPublic = { ...publicKeyTemplate(generation, names, permissions), ...lifetime };
-    const pair = await this.cryptoki
-      .C_GenerateKeyPairAsync(session, generation.mechanism, this.templateFor(wantedPublic), this.templateFor(wanted))
-      .catch(rethrowAsTokenError);
-    const publicValue = this.keepOrDestroy(session, [pair.privateKey, pair.publicKey], () => {
-      this.expectAttributes(session, pair.privateKey, { ...wanted, ...promised });
-      return readAttributes(this.cryptoki, session, pair.publicKey, generation.publicValue);
-    });
-    this.handles.remember({ id: names.id, class: 'private' }, pair.privateKey);
-    this.handles.remember({ id: names.id, class: 'public' }, pair.publicKey);
-    return { publicValue };
-  }
-
   /** Makes a key pair as session objects, reads both keys and destroys them. @throws TokenError, TokenBusyError */
-  async generateDisclosedKeyPair(
+  generateDisclosedKeyPair(
     generation: KeyPairGeneration,
   ): Promise<{ publicValue: Attributes; privateValue: Attributes }> {
-    const templates = disclosedKeyPairTemplates(generation);
-    return this.sessions.use(async (session) => {
-      const pair = await this.cryptoki.C_GenerateKeyPairAsync(
-        session,
-        generation.mechanism,
-        template(templates.public),
-        template(templates.private),
-      );
-      try {
-        return {
-          publicValue: readAttributes(this.cryptoki, session, pair.publicKey, generation.publicValue),
-          privateValue: readAttributes(this.cryptoki, session, pair.privateKey, generation.privateValue),
-        };
-      } finally {
-        this.cryptoki.C_DestroyObject(session, pair.privateKey);
-        this.cryptoki.C_DestroyObject(session, pair.publicKey);
-      }
-    });
+    return this.sessions.use((session) => this.maker.makeDisclosed(session, generation));
   }
 
   /** Attributes of a key in the token. @throws TokenError, ObjectMissingError */
@@ -343,7 +279,7 @@ export class Token {
   importing<T>(work: (session: ImportSession) => Promise<T>): Promise<T> {
     return this.sessions.use(async (handle) => {
       const session = new ImportSession(this.cryptoki, handle, this.handles, (attributes) =>
-        this.templateFor(attributes),
+        this.maker.templateFor(attributes),
       );
       try {
         return await work(session);
@@ -454,38 +390,6 @@ export class Token {
       return explain(error);
     }
   }
-
-  /** The template without what this kind of token refuses. */
-  private templateFor(attributes: Attributes): pkcs11.Template {
-    const { refusedAttributes } = this.profile;
-    const kept = Object.entries(attributes).filter(([name]) => !refusedAttributes.includes(name as AttributeName));
-    return template(Object.fromEntries(kept));
-  }
-
-  private expectAttributes(session: pkcs11.Handle, handle: pkcs11.Handle, expected: Attributes): void {
-    const names = (Object.keys(expected) as AttributeName[]).filter(
-      (name) => typeof expected[name] === 'boolean' && !this.profile.unkeptAttributes.includes(name),
-    );
-    const actual = readAttributes(this.cryptoki, session, handle, names);
-    for (const name of names) {
-      if (actual[name] !== expected[name]) {
-        throw new Error(`the token made a key with ${name} ${actual[name]}, not ${expected[name]}`);
-      }
-    }
-  }
-
-  private keepOrDestroy<T>(session: pkcs11.Handle, handles: readonly pkcs11.Handle[], check: () => T): T {
-    try {
-      return check();
-    } catch (error) {
-      for (const handle of handles) this.cryptoki.C_DestroyObject(session, handle);
-      throw error;
-    }
-  }
-}
-
-function rethrowAsTokenError(thrown: unknown): never {
-  throw tokenError(thrown);
 }
 
 interface Steps<T> {
