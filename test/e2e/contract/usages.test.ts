@@ -56,11 +56,15 @@ async function ask(operation: OperationName, input: object) {
 
 const wrongUse = (message: string) => ({ status: 400, name: 'InvalidKeyUsageException', message });
 
+const wrongData = Buffer.alloc(64, 1).toString('base64');
+/** A ciphertext that names no key: one of another key would be told first, as IncorrectKeyException. */
+const namesNoKey = { CiphertextBlob: wrongData };
+
 /** What is done with keys of one usage: the member that names the key, and what KMS calls the operation then. */
-const uses: [KeyUsageType, OperationName, { from?: string; as?: string }?][] = [
+const uses: [KeyUsageType, OperationName, { from?: string; as?: string; other?: object }?][] = [
   ['ENCRYPT_DECRYPT', 'Encrypt'],
-  ['ENCRYPT_DECRYPT', 'Decrypt'],
-  ['ENCRYPT_DECRYPT', 'ReEncrypt', { from: 'SourceKeyId', as: 'ReEncryptFrom' }],
+  ['ENCRYPT_DECRYPT', 'Decrypt', { other: namesNoKey }],
+  ['ENCRYPT_DECRYPT', 'ReEncrypt', { from: 'SourceKeyId', as: 'ReEncryptFrom', other: namesNoKey }],
   ['ENCRYPT_DECRYPT', 'ReEncrypt', { from: 'DestinationKeyId', as: 'ReEncryptTo' }],
   ['ENCRYPT_DECRYPT', 'GenerateDataKey'],
   ['ENCRYPT_DECRYPT', 'GenerateDataKeyWithoutPlaintext'],
@@ -73,12 +77,12 @@ const uses: [KeyUsageType, OperationName, { from?: string; as?: string }?][] = [
   ['KEY_AGREEMENT', 'DeriveSharedSecret'],
 ];
 
-describe.each(uses)('%s: %s %o', (usage, operation, { from = 'KeyId', as = operation } = {}) => {
+describe.each(uses)('%s: %s %o', (usage, operation, { from = 'KeyId', as = operation, other = {} } = {}) => {
   const others = table.filter(({ KeyUsage }) => KeyUsage !== usage);
 
   test.each(others.map((row) => [rowName(row), row] as const))('not with %s', async (name, { KeyUsage }) => {
     const { KeyId, Arn } = keys[name]!;
-    expect(await ask(operation, { [from]: KeyId })).toEqual(
+    expect(await ask(operation, { ...other, [from]: KeyId })).toEqual(
       wrongUse(`${Arn} key usage is ${KeyUsage} which is not valid for ${as}.`),
     );
   });
@@ -93,7 +97,6 @@ const choices: [OperationName, KeyUsageType, string, string, string | undefined]
   ['GenerateMac', 'GENERATE_VERIFY_MAC', 'MacAlgorithm', 'MacAlgorithmSpec', undefined],
   ['VerifyMac', 'GENERATE_VERIFY_MAC', 'MacAlgorithm', 'MacAlgorithmSpec', 'KMSInvalidMacException'],
 ];
-const wrongData = Buffer.alloc(64, 1).toString('base64');
 const data: Partial<Record<OperationName, object>> = {
   Decrypt: { CiphertextBlob: wrongData },
   Verify: { Signature: wrongData },
