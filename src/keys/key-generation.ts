@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { KeySpec } from '@aws-sdk/client-kms';
+import { TokenError } from '../token/return-values.js';
 import type { Token } from '../token/token.js';
 import type { Capabilities } from './capabilities.js';
 import { type KeyMaterial, type KeyRecord, newMaterial } from './key-record.js';
@@ -55,7 +56,7 @@ export async function selfTestKey(token: Token, capabilities: Capabilities, key:
   await selfTest(token, key, usage, capabilities.algorithm(key.spec, usage, algorithm));
 }
 
-/** New material for a key: made and read back, not yet used. @throws TokenError */
+/** New material for a key: made and read back, not yet used; tried twice. @throws TokenError */
 export async function generateMaterial(
   token: Token,
   capabilities: Capabilities,
@@ -65,10 +66,20 @@ export async function generateMaterial(
 ): Promise<KeyMaterial> {
   const row = keySpecs[spec];
   if (row.kind === 'unsupported') throw new Error(`${spec} cannot be generated`);
-  const ckaId = token.random(materialIdBytes);
   const permissions = capabilities.permissions(spec, usage);
-  const { publicValue } = await token.generate(row.generate, { id: ckaId, label: keyId }, permissions);
-  return newMaterial(ckaId, row.kind === 'pair' ? row.encodePublic(publicValue) : undefined, new Date());
+  const generate = async () => {
+    const ckaId = token.random(materialIdBytes);
+    const { publicValue } = await token.generate(row.generate, { id: ckaId, label: keyId }, permissions);
+    return newMaterial(ckaId, row.kind === 'pair' ? row.encodePublic(publicValue) : undefined, new Date());
+  };
+  try {
+    return await generate();
+  } catch (error) {
+    // SoftHSM2 fails now and then when another thread reads the token's directory while it makes an object; what it may
+    // have left is an orphan, so the next one has a CKA_ID of its own
+    if (!(error instanceof TokenError) || !token.isHealthy()) throw error;
+    return generate();
+  }
 }
 
 /** Destroys the objects of material that came to nothing; what the token does not destroy now is an orphan. */

@@ -52,9 +52,7 @@ export class KeyMaker {
   ): Promise<GeneratedKey> {
     if (generation.kind === 'secret') {
       const wanted = { ...secretKeyTemplate(generation, names, permissions), ...lifetime };
-      const handle = await this.cryptoki
-        .C_GenerateKeyAsync(session, generation.mechanism, this.templateFor(wanted))
-        .catch(rethrowAsTokenError);
+      const handle = this.makeSecretKey(session, generation.mechanism, this.templateFor(wanted));
       this.keepOrDestroy(session, [handle], () => this.expectAttributes(session, handle, { ...wanted, ...promised }));
       this.handles.remember({ id: names.id, class: 'secret' }, handle);
       return { publicValue: {} };
@@ -71,6 +69,22 @@ export class KeyMaker {
     this.handles.remember({ id: names.id, class: 'private' }, pair.privateKey);
     this.handles.remember({ id: names.id, class: 'public' }, pair.publicKey);
     return { publicValue };
+  }
+
+  /**
+   * On the spot: it takes a millisecond. And when a thread makes an object while another reads the token's directory,
+   * SoftHSM2 fails (CKR_GENERAL_ERROR, CKR_TEMPLATE_INCONSISTENT) or shows that process the object twice from then on.
+   */
+  private makeSecretKey(
+    session: pkcs11.Handle,
+    mechanism: KeyGeneration['mechanism'],
+    attributes: pkcs11.Template,
+  ): pkcs11.Handle {
+    try {
+      return this.cryptoki.C_GenerateKey(session, mechanism, attributes);
+    } catch (thrown) {
+      throw tokenError(thrown);
+    }
   }
 
   /** Makes a key pair as session objects, reads both keys and destroys them. @throws TokenError */
