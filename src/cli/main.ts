@@ -14,6 +14,9 @@ const program = new Command('hsm-kms')
   .showHelpAfterError();
 for (const add of [addServeCommand, addInitCommand, addConfigCommand, addTokenCommand]) add(program);
 
+// a reader that has seen enough (`| head`) is no error
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+
 try {
   await program.parseAsync();
 } catch (error) {

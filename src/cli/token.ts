@@ -1,8 +1,4 @@
 import type { Command } from 'commander';
-import { Capabilities } from '../keys/capabilities.js';
-import { ImportCapabilities } from '../keys/import/import-capabilities.js';
-import { dataDirectory } from '../server/data-directory.js';
-import { openOwnToken } from '../server/own-token.js';
 import { addSettingsOptions, settingsOf } from './settings-options.js';
 
 export function addTokenCommand(program: Command): void {
@@ -10,6 +6,13 @@ export function addTokenCommand(program: Command): void {
   const describe = token.command('describe').description('print what the token is, and where each KMS algorithm runs');
   addSettingsOptions(describe).action(async (options) => {
     const { settings } = settingsOf(options);
+    // loaded here: other commands start faster without PKCS#11 and the database
+    const [{ Capabilities }, { ImportCapabilities }, { dataDirectory }, { openOwnToken }] = await Promise.all([
+      import('../keys/capabilities.js'),
+      import('../keys/import/import-capabilities.js'),
+      import('../server/data-directory.js'),
+      import('../server/own-token.js'),
+    ]);
     const opened = openOwnToken(settings, dataDirectory(settings), console.error);
     for (const [name, value] of Object.entries(opened.identity)) console.log(`${name}: ${value}`);
     const capabilities = await Capabilities.probe(opened, { allowSplit: settings.splitOaep });

@@ -2,7 +2,7 @@ import cluster, { type Worker } from 'node:cluster';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import type { Settings } from '../config/settings.js';
-import { type FromWorker, settingsVariable, type ToWorker } from './worker-process.js';
+import { type FromWorker, settingsVariable, type ToWorker } from './worker-messages.js';
 
 /** Waits before a worker that ended is replaced, in milliseconds: longer when workers keep ending. */
 const restartDelays = [100, 500, 2_000, 10_000] as const;

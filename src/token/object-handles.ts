@@ -1,5 +1,6 @@
 import type pkcs11 from 'pkcs11js';
 import { type ObjectClass, objectClass, template } from './attributes.js';
+import type { TokenProfile } from './profiles.js';
 import { ObjectMissingError } from './return-values.js';
 
 /** A key object in the token. */
@@ -16,10 +17,9 @@ export interface KeyObject {
 export class ObjectHandles {
   private readonly handles = new Map<string, pkcs11.Handle>();
 
-  /** @param relist makes the module look for objects that it may have overlooked; false when that cannot be done */
   constructor(
     private readonly cryptoki: pkcs11.PKCS11,
-    private readonly relist: (() => boolean) | undefined,
+    private readonly profile: TokenProfile,
   ) {}
 
   /** @throws ObjectMissingError when the token shows no such object, or more than one; TokenError */
@@ -29,7 +29,9 @@ export class ObjectHandles {
     if (known) return known;
     const [handle, ...others] = this.find(session, object);
     if (handle === undefined) throw new ObjectMissingError(`the token shows no ${object.class} key ${nameOf(object)}`);
-    if (others.length > 0) throw new ObjectMissingError(`the token shows several ${object.class} keys ${name}`);
+    if (others.length > 0 && !this.profile.showsObjectsTwice) {
+      throw new ObjectMissingError(`the token shows several ${object.class} keys ${name}`);
+    }
     this.handles.set(name, handle);
     return handle;
   }
@@ -37,7 +39,7 @@ export class ObjectHandles {
   /** All token objects of that class and CKA_ID. */
   find(session: pkcs11.Handle, object: KeyObject): pkcs11.Handle[] {
     const found = this.search(session, object);
-    return found.length === 0 && this.relist?.() ? this.search(session, object) : found;
+    return found.length === 0 && this.profile.relistObjects?.() ? this.search(session, object) : found;
   }
 
   private search(session: pkcs11.Handle, object: KeyObject): pkcs11.Handle[] {

@@ -10,6 +10,11 @@ export interface TokenProfile {
   readonly unkeptAttributes: readonly AttributeName[];
   /** Attributes that it refuses in a template: left out. */
   readonly refusedAttributes: readonly AttributeName[];
+  /**
+   * True when it may show a process one object twice. CKA_IDs are 32 random bytes, so two objects with one CKA_ID are not
+   * an accident elsewhere; who could plant one on purpose has the PIN, and could as well replace the first.
+   */
+  readonly showsObjectsTwice?: true;
   /** Makes the module look for objects that it may have overlooked; false when that cannot be done. */
   readonly relistObjects?: () => boolean;
 }
@@ -31,6 +36,8 @@ const profiles: readonly TokenProfile[] = [
     matches: ({ manufacturer }) => manufacturer === 'SoftHSM project',
     unkeptAttributes: [],
     refusedAttributes: [],
+    // SoftHSM2 2.6: when one thread makes a key pair while another reads the token's directory again
+    showsObjectsTwice: true,
     relistObjects: relistSoftHsmObjects,
   },
 ];

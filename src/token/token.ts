@@ -71,7 +71,7 @@ export class Token {
     }
     this.sessions = new SessionPool(cryptoki, slot, settings.limits);
     const profile = profileOf(this.identity);
-    this.handles = new ObjectHandles(cryptoki, profile.relistObjects);
+    this.handles = new ObjectHandles(cryptoki, profile);
     this.maker = new KeyMaker(cryptoki, this.handles, profile);
   }
 
