@@ -93,6 +93,8 @@ export const settingTable = {
     type: wholeNumber(10, 3_600_000).default(60_000),
     meaning: 'How often the last uses of keys are written, in milliseconds; what a crash loses of them is no older',
   },
+  keysPerAccount: { type: wholeNumber(1, 10_000_000).default(100_000), meaning: 'How many keys there may be' },
+  aliasesPerKey: { type: wholeNumber(1, 1_000_000).default(50), meaning: 'How many aliases a key may have' },
   grantsPerKey: { type: wholeNumber(1, 1_000_000).default(50_000), meaning: 'How many grants a key may have' },
   insecureNoAuth: {
     type: truth.default(false),

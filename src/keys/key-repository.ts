@@ -1,5 +1,6 @@
 import type { KeySpec, KeyState, KeyUsageType, OriginType } from '@aws-sdk/client-kms';
-import type { Insertable, Selectable, Transaction } from 'kysely';
+import type { Insertable, Kysely, Selectable, Transaction } from 'kysely';
+import { KmsError } from '../contract/kms-error.js';
 import { RevisionCache } from '../store/revision-cache.js';
 import type { CustomKeyStoresTable, KeyMaterialsTable, KeysTable, Schema } from '../store/schema.js';
 import type { Store } from '../store/store.js';
@@ -30,9 +31,11 @@ const cachedKeys = 20_000;
 export class KeyRepository {
   private readonly cache: RevisionCache<KeyRecord>;
 
+  /** @param keysPerAccount quota; AWS has 100,000 */
   constructor(
     private readonly store: Store,
     readonly home: Home,
+    private readonly keysPerAccount: number,
   ) {
     this.cache = new RevisionCache(store, cachedKeys);
   }
@@ -54,9 +57,10 @@ export class KeyRepository {
     return rows.map((row) => row.id);
   }
 
-  /** Commits a new key, and what belongs to it, both or none: from here on it exists. */
+  /** Commits a new key, and what belongs to it, both or none: from here on it exists. @throws KmsError LimitExceededException */
   async insert(key: NewKey, alongside?: (transaction: Transaction<Schema>) => Promise<unknown>): Promise<void> {
     await this.store.change(async (transaction) => {
+      await this.checkQuota(transaction);
       await alongside?.(transaction);
       await transaction
         .insertInto('keys')
@@ -132,6 +136,20 @@ export class KeyRepository {
   /** Deletes a key with its materials, aliases, tags and grants. */
   async delete(id: string): Promise<void> {
     await this.store.change((transaction) => transaction.deleteFrom('keys').where('id', '=', id).execute());
+  }
+
+  /** To be asked before the token makes a key, too. @throws KmsError LimitExceededException when there are enough keys */
+  async checkQuota(db: Kysely<Schema> = this.store.db): Promise<void> {
+    const { count } = await db
+      .selectFrom('keys')
+      .select((row) => row.fn.countAll<number>().as('count'))
+      .executeTakeFirstOrThrow();
+    if (Number(count) >= this.keysPerAccount) {
+      throw new KmsError(
+        'LimitExceededException',
+        `The account has ${this.keysPerAccount} keys already, which is the limit.`,
+      );
+    }
   }
 
   private async load(id: string): Promise<KeyRecord | undefined> {

@@ -82,6 +82,7 @@ export const createKey = operation('CreateKey', {
       rotation: undefined,
       tags: checkedTags(input.Tags ?? []),
     };
+    await kms.keys.checkQuota();
     const key = isImported ? keyWithoutMaterial(intent) : await generateKey(token, capabilities, intent);
     try {
       await kms.keys.insert(key, place && ((transaction) => expectConnected(transaction, place.keyStore.id)));

@@ -27,7 +27,6 @@ import { openOwnToken } from './own-token.js';
 import { type ScheduledTask, schedule } from './schedule.js';
 import { keyStoreTokenSettings } from './token-settings.js';
 
-const aliasesPerKey = 50;
 /** How long a worker may hold the login to a custom key store that another has disconnected, in milliseconds. */
 const keyStoreMilliseconds = 1_000;
 
@@ -68,11 +67,11 @@ export async function startWorker(settings: Settings): Promise<Worker> {
   );
   const uses = new KeyUses(store);
   const home = { region: settings.region, accountId: settings.accountId };
-  const keys = new KeyRepository(store, home);
+  const keys = new KeyRepository(store, home, settings.keysPerAccount);
   const kms: Kms = {
     home,
     keys,
-    aliases: new AliasRepository(store, home, aliasesPerKey),
+    aliases: new AliasRepository(store, home, settings.aliasesPerKey),
     grants: new GrantRepository(store, settings.grantsPerKey),
     grantTokens: new GrantTokens(sealer),
     keyStores,
