@@ -39,8 +39,8 @@ if (reason) console.warn(`SKIPPED: ML-DSA in a token that has it (NSS 3.132): ${
         service.run(
           files,
           'openssl',
-          ...['pkeyutl', '-verify', '-pubin', '-keyform', 'DER', '-inkey', '/work/key.der', '-rawin'],
-          ...['-in', `/work/${message}`, '-sigfile', '/work/signature'],
+          ...['pkeyutl', '-verify', '-pubin', '-keyform', 'DER', '-inkey', '/files/key.der', '-rawin'],
+          ...['-in', `/files/${message}`, '-sigfile', '/files/signature'],
         );
       expect(verify('message')).toContain('Signature Verified Successfully');
       expect(() => verify('other')).toThrow();

@@ -35,10 +35,10 @@ export class NssService {
     return service;
   }
 
-  /** Runs a command inside the root directory, with files that lie in its /work. */
+  /** Runs a command inside the root directory, with files that lie in its /files. */
   run(files: Readonly<Record<string, Buffer>>, command: string, ...parameters: string[]): string {
-    mkdirSync(join(this.root, 'work'), { recursive: true });
-    for (const [name, content] of Object.entries(files)) writeFileSync(join(this.root, 'work', name), content);
+    mkdirSync(join(this.root, 'files'), { recursive: true });
+    for (const [name, content] of Object.entries(files)) writeFileSync(join(this.root, 'files', name), content);
     return execFileSync('chroot', [this.root, command, ...parameters], { encoding: 'utf8', env: cleanEnvironment() });
   }
 
