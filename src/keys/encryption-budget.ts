@@ -15,6 +15,7 @@ const largestBlock = 2 ** 20;
 /** Counts the encryptions of each key material, across processes and restarts, without a database write for each. */
 export class EncryptionBudget {
   private readonly blocks = new Map<string, { left: number; size: number }>();
+  private readonly reservations = new Map<string, Promise<void>>();
 
   constructor(
     private readonly store: Store,
@@ -28,8 +29,25 @@ export class EncryptionBudget {
    */
   take(materialId: string): void | Promise<void> {
     const block = this.blocks.get(materialId);
-    if (block === undefined || block.left === 0) return this.reserve(materialId, block?.size);
+    if (block === undefined || block.left === 0) return this.takeReserved(materialId);
     block.left -= 1;
+  }
+
+  /** Requests that find the block empty together share one reservation: what is set aside and not used is lost. */
+  private async takeReserved(materialId: string): Promise<void> {
+    for (;;) {
+      const block = this.blocks.get(materialId);
+      if (block && block.left > 0) {
+        block.left -= 1;
+        return;
+      }
+      let reservation = this.reservations.get(materialId);
+      if (reservation === undefined) {
+        reservation = this.reserve(materialId, block?.size).finally(() => this.reservations.delete(materialId));
+        this.reservations.set(materialId, reservation);
+      }
+      await reservation;
+    }
   }
 
   private async reserve(materialId: string, lastSize: number | undefined): Promise<void> {
@@ -51,7 +69,6 @@ export class EncryptionBudget {
       );
     }
     if (reserved >= warnFrom) this.warn(materialId, reserved);
-    const block = this.blocks.get(materialId);
-    this.blocks.set(materialId, { left: (block?.left ?? 0) + size - 1, size });
+    this.blocks.set(materialId, { left: size, size });
   }
 }

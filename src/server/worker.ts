@@ -162,7 +162,7 @@ async function unsignedPrincipal(identities: Identities) {
 
 async function isAnswering(store: Store): Promise<boolean> {
   try {
-    await store.db.selectFrom('store_facts').select('name').limit(1).execute();
+    await store.db.selectFrom('leases').select('task').limit(1).execute();
     return true;
   } catch {
     return false;

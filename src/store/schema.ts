@@ -142,12 +142,6 @@ export interface AccessKeysTable {
   created_at: Instant;
 }
 
-/** Facts about this store: which token and account it was made with. */
-export interface StoreFactsTable {
-  name: string;
-  value: string;
-}
-
 export interface Schema {
   keys: KeysTable;
   key_materials: KeyMaterialsTable;
@@ -155,7 +149,6 @@ export interface Schema {
   tags: TagsTable;
   principals: PrincipalsTable;
   access_keys: AccessKeysTable;
-  store_facts: StoreFactsTable;
   import_wrapping_keys: ImportWrappingKeysTable;
   grants: GrantsTable;
   custom_key_stores: CustomKeyStoresTable;

@@ -24,8 +24,8 @@ let count = 0;
 const write = (to: Store) =>
   to.change((transaction) =>
     transaction
-      .insertInto('store_facts')
-      .values({ name: `fact ${count++}`, value: 'x' })
+      .insertInto('leases')
+      .values({ task: `task ${count++}`, holder: 'x', expires_at: 0 })
       .execute(),
   );
 

@@ -118,10 +118,5 @@ export const firstSchema: Migration = {
       .addColumn('holder', 'text', (column) => column.notNull())
       .addColumn('expires_at', 'bigint', (column) => column.notNull())
       .execute();
-    await db.schema
-      .createTable('store_facts')
-      .addColumn('name', 'text', (column) => column.primaryKey())
-      .addColumn('value', 'text', (column) => column.notNull())
-      .execute();
   },
 };
