@@ -1,6 +1,7 @@
 import { accessSync, constants, realpathSync } from 'node:fs';
 import pkcs11 from 'pkcs11js';
-import { tokenError } from './return-values.js';
+import { TokenError, tokenError } from './return-values.js';
+import { sleep } from './sleep.js';
 
 /** CKF_OS_LOCKING_OK: without it the calls that pkcs11js makes in other threads corrupt memory. */
 const CKF_OS_LOCKING_OK = 2;
@@ -73,8 +74,8 @@ const search = { attempts: 10, milliseconds: 20 } as const;
 
 /**
  * The slot of the one token that the selector names, for as long as the process lives. SoftHSM2 writes a token's file
- * anew at each login, and not at one stroke: a module that is initialised while another process logs in overlooks the
- * token until it is initialised again.
+ * anew at each login, and not at one stroke: a module that looks at it while another process logs in sees a token
+ * without a label, and one that is initialised in that moment overlooks the token until it is initialised again.
  *
  * @throws TokenNotFoundError when none or several tokens have the label; TokenError
  */
@@ -83,23 +84,52 @@ export function useSlot(
   selector: TokenSelector,
   parameters: string | undefined,
 ): pkcs11.Handle {
+  const { attempts, milliseconds } = inUse.has(cryptoki) ? loginOfAnother : search;
   for (let attempt = 1; ; attempt++) {
     try {
       const slot = findSlot(cryptoki, selector);
       inUse.add(cryptoki);
       return slot;
     } catch (error) {
-      if (!(error instanceof TokenNotFoundError) || inUse.has(cryptoki) || attempt === search.attempts) throw error;
+      if (!(error instanceof TokenNotFoundError) || attempt === attempts) throw error;
     }
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, search.milliseconds);
+    sleep(milliseconds);
+    if (inUse.has(cryptoki)) continue;
     cryptoki.C_Finalize();
     initialise(cryptoki, parameters);
   }
 }
 
+/** How often a call is made that fails while another process logs in, and how long after another, in milliseconds. */
+const loginOfAnother = { attempts: 20, milliseconds: 2 } as const;
+
+/**
+ * Does what reads or writes a token's own file: C_GetTokenInfo, C_Login. While another process logs in, SoftHSM2 has
+ * that file cut to nothing for a moment (milliseconds on a busy machine) and fails with CKR_GENERAL_ERROR.
+ *
+ * @throws TokenError
+ */
+export function outlastLoginOfAnother<T>(call: () => T): T {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return call();
+    } catch (thrown) {
+      const error = tokenError(thrown);
+      const mayPass = error instanceof TokenError && error.reaction === 'ambiguous';
+      if (!mayPass || attempt === loginOfAnother.attempts) throw error;
+    }
+    sleep(loginOfAnother.milliseconds);
+  }
+}
+
 /** C_GetTokenInfo. @throws TokenError */
+export function tokenInfo(cryptoki: pkcs11.PKCS11, slot: pkcs11.Handle): pkcs11.TokenInfo {
+  return outlastLoginOfAnother(() => cryptoki.C_GetTokenInfo(slot));
+}
+
+/** @throws TokenError */
 export function tokenIdentity(cryptoki: pkcs11.PKCS11, slot: pkcs11.Handle): TokenIdentity {
-  const info = cryptoki.C_GetTokenInfo(slot);
+  const info = tokenInfo(cryptoki, slot);
   return {
     label: info.label.trimEnd(),
     manufacturer: info.manufacturerID.trimEnd(),

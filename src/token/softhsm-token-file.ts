@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { sleep } from './sleep.js';
 
 /*
  * SoftHSM2 2.6.1 writes a token's token.object anew at every login, and not atomically: a process that is killed in
@@ -74,9 +75,4 @@ function replace(file: string, content: Buffer): void {
   const unfinished = `${file}.${process.pid}.new`;
   writeFileSync(unfinished, content, { mode: 0o600, flush: true });
   renameSync(unfinished, file);
-}
-
-/** Blocks: a login is under way, and nothing else is to happen before it. */
-function sleep(milliseconds: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import type pkcs11 from 'pkcs11js';
-import { loadModule, tokenIdentity } from './module.js';
+import { loadModule, outlastLoginOfAnother, tokenIdentity, tokenInfo } from './module.js';
 import { tokenError } from './return-values.js';
 import { readWriteSession } from './session-pool.js';
 
@@ -56,7 +56,7 @@ export function initialiseSoftHsmToken(label: string, pins: { securityOfficer: s
     const slot = slotOf(cryptoki, label) ?? initialiseFreeSlot(cryptoki, label, pins.securityOfficer);
     if (hasFlag(cryptoki, slot, CKF_USER_PIN_INITIALIZED)) return false;
     const session = cryptoki.C_OpenSession(slot, readWriteSession);
-    cryptoki.C_Login(session, CKU_SO, pins.securityOfficer);
+    outlastLoginOfAnother(() => cryptoki.C_Login(session, CKU_SO, pins.securityOfficer));
     cryptoki.C_InitPIN(session, pins.user);
     cryptoki.C_Logout(session);
     cryptoki.C_CloseSession(session);
@@ -67,7 +67,7 @@ export function initialiseSoftHsmToken(label: string, pins: { securityOfficer: s
 }
 
 function hasFlag(cryptoki: pkcs11.PKCS11, slot: pkcs11.Handle, flag: number): boolean {
-  return (cryptoki.C_GetTokenInfo(slot).flags & flag) !== 0;
+  return (tokenInfo(cryptoki, slot).flags & flag) !== 0;
 }
 
 function slotOf(cryptoki: pkcs11.PKCS11, label: string): pkcs11.Handle | undefined {

@@ -17,7 +17,16 @@ import {
   sharedSecretTemplate,
 } from './key-templates.js';
 import { ecdh1, type Mechanism } from './mechanisms.js';
-import { findSlot, loadModule, type TokenIdentity, type TokenSelector, tokenIdentity, useSlot } from './module.js';
+import {
+  findSlot,
+  loadModule,
+  outlastLoginOfAnother,
+  type TokenIdentity,
+  type TokenSelector,
+  tokenIdentity,
+  tokenInfo,
+  useSlot,
+} from './module.js';
 import { type KeyObject, ObjectHandles } from './object-handles.js';
 import { profileOf } from './profiles.js';
 import { TokenError, tokenError } from './return-values.js';
@@ -64,7 +73,7 @@ export class Token {
     this.identity = tokenIdentity(cryptoki, slot);
     this.loginSession = cryptoki.C_OpenSession(slot, readWriteSession);
     try {
-      cryptoki.C_Login(this.loginSession, CKU_USER, settings.pin);
+      outlastLoginOfAnother(() => cryptoki.C_Login(this.loginSession, CKU_USER, settings.pin));
     } catch (error) {
       cryptoki.C_CloseSession(this.loginSession);
       throw error;
@@ -119,7 +128,7 @@ export class Token {
   /** True when the token answers and the login holds. */
   isHealthy(): boolean {
     try {
-      this.cryptoki.C_GetTokenInfo(this.slot);
+      tokenInfo(this.cryptoki, this.slot);
       const CKS_RW_USER_FUNCTIONS = 3;
       return this.cryptoki.C_GetSessionInfo(this.loginSession).state === CKS_RW_USER_FUNCTIONS;
     } catch {
