@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { sql, tokenObjects } from '../service/database.js';
+import { logInOftenToOwnToken } from '../service/further-token.js';
+import { refusalName } from '../service/refusal.js';
 import { Service } from '../service/service.js';
 
 let service: Service;
@@ -44,4 +46,23 @@ test('a key is deleted with its objects by whichever worker finds it due', async
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   expect(tokenObjects(service)).toBe(objects);
+});
+
+test('while other processes log in, the service tells wrong ciphertexts from an ill token, and starts', async () => {
+  const { KeyId } = await service.newKey();
+  const { CiphertextBlob } = await service.kms.encrypt({ KeyId, Plaintext: Buffer.from('x') });
+  const wrong = Buffer.from(CiphertextBlob ?? []);
+  wrong.writeUInt8(wrong.readUInt8(wrong.length - 1) ^ 1, wrong.length - 1);
+  const logins = logInOftenToOwnToken(service.dataDir, 3_000);
+  const names = new Set<string | undefined>();
+  const sent: Promise<void>[] = [];
+  for (let index = 0; index < 600; index++) {
+    sent.push(refusalName(service.kms.decrypt({ CiphertextBlob: wrong })).then((name) => void names.add(name)));
+    if (sent.length % 50 === 0) await Promise.all(sent);
+  }
+  expect([...names]).toEqual(['InvalidCiphertextException']);
+  await service.restart();
+  await service.kms.decrypt({ CiphertextBlob });
+  await service.newKey();
+  expect(await logins).toBeGreaterThan(100);
 });

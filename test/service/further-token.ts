@@ -25,7 +25,16 @@ export async function keyLabels(dataDir: string, label: string, pin: string): Pr
 
 /** The same of the service's own token. */
 export function ownKeyLabels(dataDir: string): Promise<string[]> {
-  return keyLabels(dataDir, 'hsm-kms', readFileSync(join(dataDir, 'token-user-pin'), 'utf8').trim());
+  return keyLabels(dataDir, 'hsm-kms', ownPin(dataDir));
+}
+
+/** Logs in to the service's own token and out again, all the time. @returns how often */
+export function logInOftenToOwnToken(dataDir: string, milliseconds: number): Promise<number> {
+  return tokenProcess(dataDir, 'logins', 'hsm-kms', ownPin(dataDir), `${milliseconds}`) as Promise<number>;
+}
+
+function ownPin(dataDir: string): string {
+  return readFileSync(join(dataDir, 'token-user-pin'), 'utf8').trim();
 }
 
 async function tokenProcess(dataDir: string, ...parameters: string[]): Promise<unknown> {

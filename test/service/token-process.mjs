@@ -4,6 +4,7 @@
  *   node token-process.mjs MODULE init LABEL SO-PIN USER-PIN
  *   node token-process.mjs MODULE set-pin LABEL OLD-PIN NEW-PIN
  *   node token-process.mjs MODULE keys LABEL USER-PIN        CKA_LABELs of the secret keys, as JSON
+ *   node token-process.mjs MODULE logins LABEL USER-PIN MS   logs in and out for so many milliseconds; says how often
  */
 import pkcs11js from 'pkcs11js';
 
@@ -12,12 +13,14 @@ const token = new pkcs11js.PKCS11();
 token.load(module);
 token.C_Initialize({ flags: 2 });
 
-const slots = token.C_GetSlotList(true);
-const labelled = slots.find((slot) => token.C_GetTokenInfo(slot).label.trimEnd() === label);
-
 function session(user, pin) {
   const opened = token.C_OpenSession(slotOfToken(), pkcs11js.CKF_SERIAL_SESSION | pkcs11js.CKF_RW_SESSION);
-  token.C_Login(opened, user, pin);
+  try {
+    token.C_Login(opened, user, pin);
+  } catch (error) {
+    token.C_CloseSession(opened);
+    throw error;
+  }
   return opened;
 }
 
@@ -29,8 +32,9 @@ function slotOfToken() {
 
 const commands = {
   init: (securityOfficerPin, userPin) => {
-    if (labelled) throw new Error(`there is a token ${label} already`);
-    const free = slots.find((slot) => (token.C_GetTokenInfo(slot).flags & pkcs11js.CKF_TOKEN_INITIALIZED) === 0);
+    const free = token
+      .C_GetSlotList(true)
+      .find((slot) => (token.C_GetTokenInfo(slot).flags & pkcs11js.CKF_TOKEN_INITIALIZED) === 0);
     token.C_InitToken(free, securityOfficerPin, label.padEnd(32));
     token.C_InitPIN(session(pkcs11js.CKU_SO, securityOfficerPin), userPin);
   },
@@ -44,6 +48,25 @@ const commands = {
     token.C_FindObjectsFinal(opened);
     return labels;
   },
+  logins: async (pin, milliseconds) => {
+    const end = Date.now() + Number(milliseconds);
+    let count = 0;
+    for (; Date.now() < end; count++) {
+      token.C_CloseSession(await outlastLoginOfAnother(() => session(pkcs11js.CKU_USER, pin)));
+    }
+    return count;
+  },
 };
 
-console.log(JSON.stringify(commands[command](...pins) ?? null));
+/** SoftHSM2 fails while another process, such as a worker that opens a key store, logs in. */
+async function outlastLoginOfAnother(call, attempts = 20) {
+  try {
+    return call();
+  } catch (error) {
+    if (attempts === 1 || !/CKR_GENERAL_ERROR|CKR_USER_PIN_NOT_INIT|there is no token/.test(error.message)) throw error;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    return outlastLoginOfAnother(call, attempts - 1);
+  }
+}
+
+console.log(JSON.stringify((await outlastLoginOfAnother(() => commands[command](...pins))) ?? null));
