@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { checkListener } from '../config/listener.js';
 import { supervise } from '../server/supervisor.js';
 import { firstSteps } from './first-steps.js';
 import { addSettingsOptions, settingsOf } from './settings-options.js';
@@ -8,6 +9,7 @@ export function addServeCommand(program: Command): void {
   command.option('--first-steps', 'when ready, print commands to try');
   addSettingsOptions(command).action(async (options) => {
     const { settings } = settingsOf(options);
+    checkListener(settings);
     if (settings.insecureNoAuth) {
       console.error(
         'WARNING: requests are not authenticated (--insecure-no-auth). Whoever reaches this port uses every key.',

@@ -2,11 +2,14 @@ import type { Command } from 'commander';
 import { type LoadedSettings, loadSettings } from '../config/load-settings.js';
 import { environmentName, flagName, type SettingName, settingNames, settingTable } from '../config/settings.js';
 
+/** Settings whose flag alone says true. */
+const bareFlags: readonly SettingName[] = ['insecureNoAuth', 'allowPlainHttp'];
+
 /** Adds --config and a flag for each setting. */
 export function addSettingsOptions(command: Command): Command {
   command.option('--config <file>', 'YAML file with settings (environment: HSM_KMS_CONFIG)');
   for (const name of settingNames) {
-    const value = name === 'insecureNoAuth' ? '' : ' <value>';
+    const value = bareFlags.includes(name) ? '' : ' <value>';
     command.option(
       `${flagName(name)}${value}`,
       `${settingTable[name].meaning} (environment: ${environmentName(name)})`,

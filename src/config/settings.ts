@@ -23,6 +23,10 @@ export const settingTable = {
     meaning: 'Directory of the database, the SoftHSM2 token, its PINs and the first credentials',
   },
   host: { type: z.string().min(1).default('127.0.0.1'), meaning: 'Address to listen on' },
+  allowPlainHttp: {
+    type: truth.default(false),
+    meaning: 'Serve without TLS on an address that is not loopback: behind a proxy with TLS, or in a container',
+  },
   port: { type: wholeNumber(0, 65535).default(8080), meaning: 'Port to listen on; 0 takes a free one' },
   region: {
     type: z
