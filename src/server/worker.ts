@@ -6,26 +6,17 @@ import { Identities } from '../authorization/identities.js';
 import type { Settings } from '../config/settings.js';
 import { createHttpServer } from '../http/app.js';
 import { SigV4Verifier } from '../http/sigv4/verifier.js';
-import { AliasRepository } from '../keys/alias-repository.js';
 import { Capabilities } from '../keys/capabilities.js';
 import { deleteDueKeys } from '../keys/due-deletions.js';
 import { hasDueRotations, rotateDueKeys } from '../keys/due-rotations.js';
-import { EncryptionBudget } from '../keys/encryption-budget.js';
-import { GrantRepository } from '../keys/grant-repository.js';
-import { GrantTokens } from '../keys/grant-tokens.js';
-import { importsInto } from '../keys/import/imports.js';
-import { KeyRepository } from '../keys/key-repository.js';
-import { KeyStoreRepository } from '../keys/key-store-repository.js';
-import { KeyUses } from '../keys/key-uses.js';
 import type { Kms } from '../operations/kms.js';
 import { Leases } from '../store/leases.js';
 import { Store } from '../store/store.js';
 import { Sealer } from '../token/sealing.js';
+import { composeKms } from './compose-kms.js';
 import { dataDirectory, isInitialised } from './data-directory.js';
-import { keyTokensOf, OpenedKeyStores } from './opened-key-stores.js';
 import { openOwnToken } from './own-token.js';
 import { type ScheduledTask, schedule } from './schedule.js';
-import { keyStoreTokenSettings } from './token-settings.js';
 
 /** How long a worker may hold the login to a custom key store that another has disconnected, in milliseconds. */
 const keyStoreMilliseconds = 1_000;
@@ -57,32 +48,8 @@ export async function startWorker(settings: Settings): Promise<Worker> {
   const capabilities = await Capabilities.probe(token, { allowSplit: settings.splitOaep });
   for (const line of capabilities.report()) log.debug(line, 'capability');
 
-  const own = { token, capabilities };
-  const keyStores = new KeyStoreRepository(store, sealer, settings.customKeyStoreQuota);
-  const keyStoreTokens = new OpenedKeyStores(
-    keyStoreTokenSettings(settings),
-    keyStores,
-    { allowSplit: settings.splitOaep },
-    log,
-  );
-  const uses = new KeyUses(store);
-  const home = { region: settings.region, accountId: settings.accountId };
-  const keys = new KeyRepository(store, home, settings.keysPerAccount);
-  const kms: Kms = {
-    home,
-    keys,
-    aliases: new AliasRepository(store, home, settings.aliasesPerKey),
-    grants: new GrantRepository(store, settings.grantsPerKey),
-    grantTokens: new GrantTokens(sealer),
-    keyStores,
-    tokens: keyTokensOf(own, keyStoreTokens),
-    imports: importsInto(token, store, keys, sealer, { allowSplit: settings.splitOaep }),
-    uses,
-    encryptions: new EncryptionBudget(store, (material, reserved) =>
-      log.warn({ material, reserved }, 'key material has encrypted very often: rotate its key'),
-    ),
-    now: () => new Date(),
-  };
+  const { kms, keyStoreTokens } = composeKms(settings, { own: { token, capabilities }, store, sealer, log });
+  const { uses } = kms;
   const verifierFor = (service: string, regions: string[]) =>
     new SigV4Verifier({
       regions,

@@ -1,0 +1,44 @@
+import type { Logger } from 'pino';
+import type { Settings } from '../config/settings.js';
+import { AliasRepository } from '../keys/alias-repository.js';
+import { EncryptionBudget } from '../keys/encryption-budget.js';
+import { GrantRepository } from '../keys/grant-repository.js';
+import { GrantTokens } from '../keys/grant-tokens.js';
+import { importsInto } from '../keys/import/imports.js';
+import { KeyRepository } from '../keys/key-repository.js';
+import { KeyStoreRepository } from '../keys/key-store-repository.js';
+import type { KeyToken } from '../keys/key-tokens.js';
+import { KeyUses } from '../keys/key-uses.js';
+import type { Kms } from '../operations/kms.js';
+import type { Store } from '../store/store.js';
+import type { Sealer } from '../token/sealing.js';
+import { keyTokensOf, OpenedKeyStores } from './opened-key-stores.js';
+import { keyStoreTokenSettings } from './token-settings.js';
+
+/** What operations work with, over a token and a store that are open: in a worker, and where keys are seeded. */
+export function composeKms(
+  settings: Settings,
+  { own, store, sealer, log }: { own: KeyToken; store: Store; sealer: Sealer; log: Logger },
+): { kms: Kms; keyStoreTokens: OpenedKeyStores } {
+  const policy = { allowSplit: settings.splitOaep };
+  const home = { region: settings.region, accountId: settings.accountId };
+  const keyStores = new KeyStoreRepository(store, sealer, settings.customKeyStoreQuota);
+  const keyStoreTokens = new OpenedKeyStores(keyStoreTokenSettings(settings), keyStores, policy, log);
+  const keys = new KeyRepository(store, home, settings.keysPerAccount);
+  const kms: Kms = {
+    home,
+    keys,
+    aliases: new AliasRepository(store, home, settings.aliasesPerKey),
+    grants: new GrantRepository(store, settings.grantsPerKey),
+    grantTokens: new GrantTokens(sealer),
+    keyStores,
+    tokens: keyTokensOf(own, keyStoreTokens),
+    imports: importsInto(own.token, store, keys, sealer, policy),
+    uses: new KeyUses(store),
+    encryptions: new EncryptionBudget(store, (material, reserved) =>
+      log.warn({ material, reserved }, 'key material has encrypted very often: rotate its key'),
+    ),
+    now: () => new Date(),
+  };
+  return { kms, keyStoreTokens };
+}
