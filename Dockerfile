@@ -1,0 +1,73 @@
+# hsm-kms with SoftHSM2: `docker run -p 127.0.0.1:8080:8080 IMAGE` serves. docs/containers.md says the rest.
+# Built alike by the classic builder and by BuildKit, so it uses nothing that only one of them has.
+ARG NODE_VERSION=20
+
+# Everything from the lock file, with the native addons compiled. Depends on the lock file only, so it is cached.
+FROM node:${NODE_VERSION}-bookworm-slim AS packages
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends python3 make g++ \
+ && apt-get clean && rm -rf /var/lib/apt/lists/*
+WORKDIR /app
+COPY package.json package-lock.json ./
+# compiled against the image's own headers: nothing but the npm registry is asked for anything
+RUN npm_config_nodedir=/usr/local npm_config_build_from_source=true npm_config_jobs=max \
+    npm ci --ignore-scripts=false --no-audit --no-fund
+
+# What of it runs: no development dependencies, no C sources, no objects of the compilation.
+FROM packages AS production-packages
+RUN npm prune --omit=dev --ignore-scripts --no-audit --no-fund \
+ && mkdir addons \
+ && for addon in better-sqlite3/build/Release/better_sqlite3.node pkcs11js/build/Release/pkcs11.node; do \
+      strip --strip-unneeded "node_modules/$addon" \
+      && (cd node_modules && cp --parents "$addon" ../addons) || exit 1; \
+    done \
+ && for part in build deps src includes; do rm -rf node_modules/better-sqlite3/$part node_modules/pkcs11js/$part; done \
+ && cp -r addons/. node_modules \
+ && find node_modules -type f \( -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' -o -name '*.map' \) -delete \
+ && node -e "require('better-sqlite3')(':memory:'); require('pkcs11js')"
+
+FROM packages AS build
+COPY tsconfig.json ./
+COPY src src
+RUN npx tsc -p tsconfig.json --declaration false --sourceMap false && chmod +x dist/cli/main.js
+
+FROM node:${NODE_VERSION}-bookworm-slim
+# npm is not needed to run; without it there is less to keep up to date
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends softhsm2 \
+ && apt-get clean \
+ && rm -rf /var/lib/apt/lists/* /var/log/apt /var/log/dpkg.log /var/cache/debconf/*-old \
+      /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/corepack \
+      /usr/local/bin/yarn /usr/local/bin/yarnpkg /opt/yarn-* /usr/local/include/node \
+ && ln -s /app/dist/cli/main.js /usr/local/bin/hsm-kms \
+ && install --directory --owner=node --group=node --mode=0700 /data
+WORKDIR /app
+COPY LICENSE package.json ./
+COPY --from=production-packages /app/node_modules node_modules
+COPY --from=build /app/dist dist
+
+# Plain HTTP on all of the container's addresses: who publishes the port decides who reaches it. Publish it on a
+# loopback address of the host, or give the service a certificate (HSM_KMS_TLS_CERTIFICATE_FILE, HSM_KMS_TLS_KEY_FILE).
+# A stop waits for requests less long than the ten seconds after which Docker kills. `container` is what systemd and
+# Podman name the kind of a container with; the first steps that are printed depend on it.
+ENV NODE_ENV=production \
+    HSM_KMS_DATA_DIR=/data \
+    HSM_KMS_HOST=0.0.0.0 \
+    HSM_KMS_PORT=8080 \
+    HSM_KMS_ALLOW_PLAIN_HTTP=true \
+    HSM_KMS_DRAIN_MILLISECONDS=7000 \
+    container=oci
+VOLUME /data
+EXPOSE 8080
+# in numbers, so that Kubernetes can see that it is not root: this is the user node
+USER 1000:1000
+ENTRYPOINT ["hsm-kms"]
+CMD ["serve", "--init", "--first-steps"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["hsm-kms", "health"]
+
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="hsm-kms" \
+      org.opencontainers.image.description="The AWS KMS API over the PKCS#11 token that you own" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.revision="${REVISION}"
