@@ -1,7 +1,13 @@
+import type { Selectable } from 'kysely';
 import { RevisionCache } from '../store/revision-cache.js';
+import type { PrincipalsTable } from '../store/schema.js';
 import type { Store } from '../store/store.js';
 import type { Sealer } from '../token/sealing.js';
-import type { Principal } from './principal.js';
+import { administratorAccessArn, awsManagedPolicies } from './aws-managed-policies.js';
+import type { PolicyDocument } from './policy/document.js';
+import type { Permissions, Principal, Role } from './principal.js';
+import { purposeOfSecret } from './secret-purpose.js';
+import type { StoredPolicies } from './stored-policies.js';
 
 /** An access key that requests are signed with. */
 export interface AccessKey {
@@ -12,10 +18,14 @@ export interface AccessKey {
 }
 
 const cachedAccessKeys = 10_000;
+const cachedRoles = 10_000;
 
-/** The principals and access keys in the store. Secrets are in the database only sealed by the token. */
+type PrincipalRow = Selectable<PrincipalsTable>;
+
+/** Users, roles and access keys, as requests need them. What manages them is in `iam/`. */
 export class Identities {
-  private readonly cache: RevisionCache<AccessKey>;
+  private readonly accessKeys: RevisionCache<AccessKey>;
+  private readonly roles: RevisionCache<Role>;
   /** Opened secrets by access key id and sealed form: a change elsewhere in the store costs no token operation. */
   private readonly opened = new Map<string, { readonly sealed: Buffer; readonly secret: Buffer }>();
 
@@ -23,84 +33,172 @@ export class Identities {
     private readonly store: Store,
     private readonly sealer: Sealer,
     private readonly accountId: string,
+    private readonly policies: StoredPolicies,
   ) {
-    this.cache = new RevisionCache(store, cachedAccessKeys);
+    this.accessKeys = new RevisionCache(store, cachedAccessKeys);
+    this.roles = new RevisionCache(store, cachedRoles);
   }
 
   /** The active access key, or undefined. @throws TokenError, or Error when its secret was sealed by another token */
   find(accessKeyId: string): AccessKey | undefined | Promise<AccessKey | undefined> {
-    return this.cache.get(accessKeyId, (id) => this.load(id));
+    return this.accessKeys.get(accessKeyId, (id) => this.loadAccessKey(id));
   }
 
-  /** The administrator that was made first. */
+  /** @param arn with the role's path, as it is written */
+  findRole(arn: string): Role | undefined | Promise<Role | undefined> {
+    return this.roles.get(arn, (each) => this.loadRole(each));
+  }
+
+  /** A user by its ARN; read from the store each time. */
+  async findUser(arn: string): Promise<Principal | undefined> {
+    const row = await this.principalRow(arn, 'user');
+    return row && this.principalOf(row);
+  }
+
+  /** Of users that are administrators, the one that was made first. */
   async firstAdministrator(): Promise<Principal | undefined> {
     const row = await this.store.db
       .selectFrom('principals')
-      .selectAll()
-      .where('administrator', '=', 1)
+      .innerJoin('attached_policies', 'attached_policies.principal_arn', 'principals.arn')
+      .selectAll('principals')
+      .where('kind', '=', 'user')
+      .where('policy_arn', '=', administratorAccessArn)
       .orderBy('created_at')
+      .orderBy('arn')
       .executeTakeFirst();
-    return row && { arn: row.arn, uniqueId: row.unique_id, accountId: this.accountId, administrator: true };
+    return row && this.principalOf(row);
   }
 
-  /** Stores a principal with an access key, both or none. */
-  async create(principal: Principal, accessKeyId: string, secretAccessKey: Buffer, at: Date): Promise<void> {
-    const sealedSecret = await this.sealer.seal(purposeOf(accessKeyId), secretAccessKey);
-    await this.store.change(async (transaction) => {
-      await transaction
-        .insertInto('principals')
-        .values({
-          arn: principal.arn,
-          unique_id: principal.uniqueId,
-          administrator: principal.administrator ? 1 : 0,
-          created_at: at.getTime(),
-        })
-        .execute();
-      await transaction
-        .insertInto('access_keys')
-        .values({
-          id: accessKeyId,
-          principal_arn: principal.arn,
-          sealed_secret: sealedSecret,
-          active: 1,
-          created_at: at.getTime(),
-        })
-        .execute();
-    });
+  /**
+   * Those of some ARNs that name a user, a role or a role's session of this account which does not exist. Of other
+   * accounts nothing is known.
+   */
+  async missing(arns: readonly string[]): Promise<string[]> {
+    const missing: string[] = [];
+    for (const arn of arns) {
+      const [, , , , account, name = ''] = arn.split(':');
+      if (account !== this.accountId || name === 'root') continue;
+      const [, role] = /^assumed-role\/(.+)\/[^/]+$/.exec(name) ?? [];
+      const found = this.store.db.selectFrom('principals').select('arn');
+      const row = await (role === undefined
+        ? found.where('arn', '=', arn)
+        : found.where('kind', '=', 'role').where('name', '=', role)
+      ).executeTakeFirst();
+      if (row === undefined) missing.push(arn);
+    }
+    return missing;
   }
 
-  private async load(accessKeyId: string): Promise<AccessKey | undefined> {
+  private async loadAccessKey(accessKeyId: string): Promise<AccessKey | undefined> {
     const row = await this.store.db
       .selectFrom('access_keys')
       .innerJoin('principals', 'principals.arn', 'access_keys.principal_arn')
-      .select(['access_keys.sealed_secret', 'principals.arn', 'principals.unique_id', 'principals.administrator'])
+      .selectAll('principals')
+      .select('access_keys.sealed_secret')
       .where('access_keys.id', '=', accessKeyId)
       .where('access_keys.active', '=', 1)
       .executeTakeFirst();
     if (row === undefined) return undefined;
+    const secretAccessKey = await this.secretOf(accessKeyId, row.sealed_secret);
+    return { accessKeyId, secretAccessKey, principal: await this.principalOf(row) };
+  }
+
+  private async loadRole(arn: string): Promise<Role | undefined> {
+    const row = await this.principalRow(arn, 'role');
+    if (row === undefined) return undefined;
+    const permissions = await this.permissionsOf(row);
     return {
-      accessKeyId,
-      secretAccessKey: await this.secretOf(accessKeyId, row.sealed_secret),
-      principal: {
-        arn: row.arn,
-        uniqueId: row.unique_id,
-        accountId: this.accountId,
-        administrator: row.administrator === 1,
-      },
+      arn,
+      accountId: this.accountId,
+      uniqueId: row.unique_id,
+      name: row.name,
+      tags: await this.tagsOf(row),
+      ...permissions,
+      trustPolicy: this.policies.get(row.trust_policy ?? undefined, 'trust', `the trust policy of ${arn}`),
+      maxSessionSeconds: row.max_session_seconds ?? 0,
     };
+  }
+
+  private principalRow(arn: string, kind: PrincipalRow['kind']): Promise<PrincipalRow | undefined> {
+    return this.store.db
+      .selectFrom('principals')
+      .selectAll()
+      .where('arn', '=', arn)
+      .where('kind', '=', kind)
+      .executeTakeFirst();
+  }
+
+  private async principalOf(row: PrincipalRow): Promise<Principal> {
+    const { identityPolicies, policyNames, permissionsBoundary } = await this.permissionsOf(row);
+    return {
+      arn: row.arn,
+      accountId: this.accountId,
+      kind: 'user',
+      uniqueId: row.unique_id,
+      name: row.name,
+      tags: await this.tagsOf(row),
+      identityPolicies,
+      policyNames,
+      permissionsBoundary,
+      sessionPolicies: undefined,
+      tokenIssuedAt: undefined,
+      sourceIdentity: undefined,
+    };
+  }
+
+  private async tagsOf({ arn }: PrincipalRow): Promise<ReadonlyMap<string, string>> {
+    const rows = await this.store.db
+      .selectFrom('principal_tags')
+      .select(['tag_key', 'tag_value'])
+      .where('principal_arn', '=', arn)
+      .execute();
+    return new Map(rows.map(({ tag_key, tag_value }) => [tag_key, tag_value]));
+  }
+
+  private async permissionsOf({ arn, permissions_boundary: boundary }: PrincipalRow): Promise<Permissions> {
+    const inline = await this.store.db
+      .selectFrom('inline_policies')
+      .select(['name', 'document'])
+      .where('principal_arn', '=', arn)
+      .orderBy('name')
+      .execute();
+    const attached = await this.store.db
+      .selectFrom('attached_policies')
+      .leftJoin('managed_policies', 'managed_policies.arn', 'attached_policies.policy_arn')
+      .select(['policy_arn', 'document'])
+      .where('principal_arn', '=', arn)
+      .orderBy('policy_arn')
+      .execute();
+    return {
+      identityPolicies: [
+        ...inline.map(({ name, document }) => this.policies.get(document, 'identity', `${name} of ${arn}`)),
+        ...attached.map(({ policy_arn, document }) => this.managed(policy_arn, document)),
+      ],
+      policyNames: [...inline.map(({ name }) => name), ...attached.map(({ policy_arn }) => policy_arn)],
+      permissionsBoundary: boundary === null ? undefined : await this.boundaryOf(boundary),
+    };
+  }
+
+  private async boundaryOf(arn: string): Promise<PolicyDocument> {
+    const row = await this.store.db
+      .selectFrom('managed_policies')
+      .select('document')
+      .where('arn', '=', arn)
+      .executeTakeFirst();
+    return this.managed(arn, row?.document ?? null);
+  }
+
+  private managed(arn: string, document: string | null): PolicyDocument {
+    return awsManagedPolicies.get(arn)?.document ?? this.policies.get(document ?? undefined, 'identity', arn);
   }
 
   private async secretOf(accessKeyId: string, sealed: Buffer): Promise<Buffer> {
     const known = this.opened.get(accessKeyId);
     if (known?.sealed.equals(sealed)) return known.secret;
-    const secret = await this.sealer.open(purposeOf(accessKeyId), sealed);
+    const secret = await this.sealer.open(purposeOfSecret(accessKeyId), sealed);
     if (secret === undefined) throw new Error(`the secret of access key ${accessKeyId} was not sealed by this token`);
     if (this.opened.size >= cachedAccessKeys) this.opened.clear();
     this.opened.set(accessKeyId, { sealed, secret });
     return secret;
   }
-}
-
-function purposeOf(accessKeyId: string): string {
-  return `secret access key of ${accessKeyId}`;
 }

@@ -1,16 +1,74 @@
+import { administratorAccess } from './policy/administrator-access.js';
+import type { PolicyDocument } from './policy/document.js';
 import type { PolicyPrincipal } from './policy/policy-principal.js';
 
-/** Who makes a request, as its access key says. */
-export interface Principal {
-  readonly arn: string;
-  /** aws:userid. */
-  readonly uniqueId: string;
-  readonly accountId: string;
-  /** True for who may do everything. */
-  readonly administrator: boolean;
+/** What a user or a role may do, as decisions take it. A policy that is not understood denies everything. */
+export interface Permissions {
+  /** Inline policies, then attached ones, each by name. */
+  readonly identityPolicies: readonly PolicyDocument[];
+  /** What they are called, in the same order: an inline policy's name, a managed policy's ARN. */
+  readonly policyNames: readonly string[];
+  readonly permissionsBoundary: PolicyDocument | undefined;
 }
 
-/** The principal as policies see it. */
-export function policyPrincipal({ arn, accountId, uniqueId }: Principal): PolicyPrincipal {
-  return { arn, accountId, uniqueId, kind: 'user', name: arn.slice(arn.lastIndexOf('/') + 1), tags: new Map() };
+/** Who makes a request, with all that decisions need of them; policies see it as it is. Immutable. */
+export interface Principal extends PolicyPrincipal, Permissions {
+  /** Policies that a session was made with. Undefined: it is as wide as its role. */
+  readonly sessionPolicies: readonly PolicyDocument[] | undefined;
+  /** When a session's credentials were issued (aws:TokenIssueTime); of a session only. */
+  readonly tokenIssuedAt: Date | undefined;
+  /** aws:SourceIdentity of a session that was made with one. */
+  readonly sourceIdentity: string | undefined;
+}
+
+/** A role, which nobody is, but sessions of it are. */
+export interface Role extends Permissions {
+  /** With its path: arn:aws:iam::ACCOUNT:role/PATH/NAME. */
+  readonly arn: string;
+  readonly accountId: string;
+  /** AROA...; a session's aws:userid begins with it. */
+  readonly uniqueId: string;
+  readonly name: string;
+  readonly tags: ReadonlyMap<string, string>;
+  /** Who may assume it. */
+  readonly trustPolicy: PolicyDocument;
+  /** Longest duration of a session, in seconds. */
+  readonly maxSessionSeconds: number;
+}
+
+/** What makes a session of a role, besides the role. */
+export interface SessionFacts {
+  readonly sessionName: string;
+  /** Session tags; they go before the role's. */
+  readonly tags: ReadonlyMap<string, string>;
+  readonly sessionPolicies: readonly PolicyDocument[] | undefined;
+  readonly issuedAt: Date;
+  readonly sourceIdentity: string | undefined;
+}
+
+/** The principal of a session of a role. */
+export function sessionPrincipal(role: Role, session: SessionFacts): Principal {
+  const { accountId, name, uniqueId } = role;
+  const { sessionName } = session;
+  return {
+    arn: `arn:aws:sts::${accountId}:assumed-role/${name}/${sessionName}`,
+    accountId,
+    kind: 'role-session',
+    uniqueId: `${uniqueId}:${sessionName}`,
+    name,
+    tags: new Map([...role.tags, ...session.tags]),
+    roleArn: role.arn,
+    sessionName,
+    identityPolicies: role.identityPolicies,
+    policyNames: role.policyNames,
+    permissionsBoundary: role.permissionsBoundary,
+    sessionPolicies: session.sessionPolicies,
+    tokenIssuedAt: session.issuedAt,
+    sourceIdentity: session.sourceIdentity,
+  };
+}
+
+/** True for who has the managed policy AdministratorAccess; what it allows, other policies may still deny. */
+export function isAdministrator({ identityPolicies }: Permissions): boolean {
+  return identityPolicies.includes(administratorAccess);
 }

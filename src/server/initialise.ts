@@ -1,6 +1,8 @@
-import { randomBytes, randomInt } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { Identities } from '../authorization/identities.js';
+import { administratorAccessArn } from '../authorization/aws-managed-policies.js';
+import { newSecretAccessKey, uniqueId } from '../authorization/iam/unique-ids.js';
+import { purposeOfSecret } from '../authorization/secret-purpose.js';
 import type { Settings } from '../config/settings.js';
 import { MaterialIds } from '../keys/import/material-ids.js';
 import { Store } from '../store/store.js';
@@ -15,13 +17,6 @@ import {
 } from './data-directory.js';
 import { openOwnToken } from './own-token.js';
 import { usesOwnSoftHsm } from './token-settings.js';
-
-/** AWS's alphabet of ids: base32. */
-const idAlphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
-
-function randomId(prefix: 'AKIA' | 'AIDA'): string {
-  return prefix + Array.from({ length: 16 }, () => idAlphabet[randomInt(idAlphabet.length)]).join('');
-}
 
 /**
  * Makes what the service needs to run: directory, SoftHSM2 token (unless a module is configured), database, sealing
@@ -45,7 +40,7 @@ export async function initialise(settings: Settings, report: (what: string) => v
       report('the sealing key, in the token');
     }
     await prepareMaterialIds(new MaterialIds(token), report);
-    await createFirstAdministrator(settings, directory, new Identities(store, sealer, settings.accountId), report);
+    await createFirstAdministrator(settings, directory, store, sealer, report);
   } finally {
     await store.close();
   }
@@ -83,22 +78,41 @@ function initialiseOwnToken(settings: Settings, { softHsm }: DataDirectory, repo
 async function createFirstAdministrator(
   settings: Settings,
   directory: DataDirectory,
-  identities: Identities,
+  store: Store,
+  sealer: Sealer,
   report: (what: string) => void,
 ): Promise<void> {
-  if (await identities.firstAdministrator()) return;
-  const accessKeyId = randomId('AKIA');
-  const secretAccessKey = randomBytes(30).toString('base64');
+  if (await store.db.selectFrom('principals').select('arn').limit(1).executeTakeFirst()) return;
+  const accessKeyId = uniqueId('AKIA');
+  const secretAccessKey = newSecretAccessKey();
   writePrivateFile(
     directory.credentials,
     `[default]\naws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}\nregion = ${settings.region}\n`,
   );
-  const administrator = {
-    arn: `arn:aws:iam::${settings.accountId}:user/administrator`,
-    uniqueId: randomId('AIDA'),
-    accountId: settings.accountId,
-    administrator: true,
-  };
-  await identities.create(administrator, accessKeyId, Buffer.from(secretAccessKey), new Date());
-  report(`the administrator ${administrator.arn}, with credentials in ${directory.credentials}`);
+  const arn = `arn:aws:iam::${settings.accountId}:user/administrator`;
+  const sealed_secret = await sealer.seal(purposeOfSecret(accessKeyId), Buffer.from(secretAccessKey));
+  const created_at = Date.now();
+  await store.change(async (transaction) => {
+    await transaction
+      .insertInto('principals')
+      .values({
+        arn,
+        unique_id: uniqueId('AIDA'),
+        kind: 'user',
+        path: '/',
+        name: 'administrator',
+        folded_name: 'administrator',
+        created_at,
+      })
+      .execute();
+    await transaction
+      .insertInto('attached_policies')
+      .values({ principal_arn: arn, policy_arn: administratorAccessArn })
+      .execute();
+    await transaction
+      .insertInto('access_keys')
+      .values({ id: accessKeyId, principal_arn: arn, sealed_secret, active: 1, created_at })
+      .execute();
+  });
+  report(`the administrator ${arn}, with credentials in ${directory.credentials}`);
 }

@@ -124,12 +124,61 @@ export interface TagsTable {
   tag_value: string;
 }
 
+/** Users and roles. */
 export interface PrincipalsTable {
   arn: string;
-  /** The unique id that aws:userid shows: AIDA... */
+  /** The unique id that aws:userid shows: AIDA..., AROA... */
   unique_id: string;
-  administrator: Truth;
+  kind: 'user' | 'role';
+  /** Begins and ends with a slash. */
+  path: string;
+  name: string;
+  /** The name in lower case: names that differ in case only are one. */
+  folded_name: string;
   created_at: Instant;
+  /** Of a role only. */
+  description: string | null;
+  /** JSON; of a role only. */
+  trust_policy: string | null;
+  /** Of a role only. */
+  max_session_seconds: number | null;
+  /** ARN of a managed policy. */
+  permissions_boundary: string | null;
+}
+
+export interface PrincipalTagsTable {
+  principal_arn: string;
+  tag_key: string;
+  tag_value: string;
+}
+
+export interface InlinePoliciesTable {
+  principal_arn: string;
+  name: string;
+  /** JSON, as it was given. */
+  document: string;
+}
+
+/** The account's own managed policies; AWS's are in the program. */
+export interface ManagedPoliciesTable {
+  arn: string;
+  /** ANPA... */
+  unique_id: string;
+  path: string;
+  name: string;
+  folded_name: string;
+  description: string | null;
+  /** JSON, as it was given: the latest version, the only one that is kept. */
+  document: string;
+  version: Generated<number>;
+  created_at: Instant;
+  updated_at: Instant;
+}
+
+export interface AttachedPoliciesTable {
+  principal_arn: string;
+  /** One of the account's own, or one of AWS's. */
+  policy_arn: string;
 }
 
 export interface AccessKeysTable {
@@ -140,6 +189,11 @@ export interface AccessKeysTable {
   sealed_secret: Buffer;
   active: ColumnType<Truth, Truth, Truth>;
   created_at: Instant;
+  /** Null while it was never used; written now and then, not at every request. */
+  last_used_at: Instant | null;
+  /** kms, sts */
+  last_used_service: string | null;
+  last_used_region: string | null;
 }
 
 export interface Schema {
@@ -148,6 +202,10 @@ export interface Schema {
   aliases: AliasesTable;
   tags: TagsTable;
   principals: PrincipalsTable;
+  principal_tags: PrincipalTagsTable;
+  inline_policies: InlinePoliciesTable;
+  managed_policies: ManagedPoliciesTable;
+  attached_policies: AttachedPoliciesTable;
   access_keys: AccessKeysTable;
   import_wrapping_keys: ImportWrappingKeysTable;
   grants: GrantsTable;

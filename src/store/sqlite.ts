@@ -1,11 +1,26 @@
 import { closeSync, openSync } from 'node:fs';
 import Sqlite from 'better-sqlite3';
-import { CompiledQuery, type DatabaseConnection, type Dialect, type Driver, SqliteDialect, SqliteDriver } from 'kysely';
+import {
+  CompiledQuery,
+  type DatabaseConnection,
+  type Dialect,
+  type Driver,
+  SqliteAdapter,
+  SqliteDialect,
+  SqliteDriver,
+} from 'kysely';
 
 /** Transactions take the write lock at their start: one that reads first and writes later could not wait for it. */
 class ImmediateTransactions extends SqliteDriver {
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {
     await connection.executeQuery(CompiledQuery.raw('begin immediate'));
+  }
+}
+
+/** Migrations run in a transaction: whole or not at all, and in one process while others wait. */
+class TransactionalMigrations extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true;
   }
 }
 
@@ -16,6 +31,10 @@ class ImmediateSqliteDialect extends SqliteDialect implements Dialect {
 
   override createDriver(): Driver {
     return new ImmediateTransactions({ database: this.database });
+  }
+
+  override createAdapter(): SqliteAdapter {
+    return new TransactionalMigrations();
   }
 }
 
