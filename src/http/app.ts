@@ -10,6 +10,7 @@ import { callerOf } from './caller.js';
 import { createExpressServer } from './express-without-prototype-changes.js';
 import type { HttpServices, Protocol } from './protocol.js';
 import { readBody } from './request-body.js';
+import { requestSource } from './request-source.js';
 import { isQueryRequest, sts } from './sts.js';
 
 const contentType = 'application/x-amz-json-1.1';
@@ -95,7 +96,7 @@ async function answerKmsRequest(
   const operation = operationOfTarget(typeof target === 'string' ? target : undefined);
   if (operation === undefined) throw new KmsError('UnknownOperationException');
   const principal = await callerOf(services.unsignedPrincipal, services.verifier, request, body);
-  return answer(services.kms, operation, { principal, requestId }, body);
+  return answer(services.kms, operation, { principal, source: requestSource(request), requestId }, body);
 }
 
 function send(

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { GrantConstraints, GrantOperation } from '@aws-sdk/client-kms';
 import type { Kysely, Selectable } from 'kysely';
 import { KmsError } from '../contract/kms-error.js';
+import { RevisionCache } from '../store/revision-cache.js';
 import type { GrantsTable, Schema } from '../store/schema.js';
 import type { Store } from '../store/store.js';
 import type { KeyRecord } from './key-record.js';
@@ -40,13 +41,43 @@ export interface GrantFilter {
   readonly grantee?: NamedPrincipal | undefined;
 }
 
+/** Key and grantees whose grants are kept in memory. */
+const cachedGrantees = 10_000;
+
 /** The grants in the store. */
 export class GrantRepository {
+  private readonly cache: RevisionCache<readonly GrantRecord[]>;
+
   /** @param grantsPerKey quota; AWS has 50,000 */
   constructor(
     private readonly store: Store,
     private readonly grantsPerKey: number,
-  ) {}
+  ) {
+    this.cache = new RevisionCache(store, cachedGrantees);
+  }
+
+  /**
+   * The grants on a key that some principals have: few, of the many that a key may have.
+   *
+   * @param grantees ARNs
+   */
+  readonly ofGrantees = (
+    keyId: string,
+    grantees: readonly string[],
+  ): readonly GrantRecord[] | Promise<readonly GrantRecord[]> => {
+    const load = async () => {
+      const rows = await this.store.db
+        .selectFrom('grants')
+        .selectAll()
+        .where('key_id', '=', keyId)
+        .where('grantee', 'in', grantees)
+        .where('grantee_is_service', '=', 0)
+        .execute();
+      return rows.map(recordOf);
+    };
+    // `load` always finds a list, an empty one at the least
+    return this.cache.get(`${keyId} ${grantees.join(' ')}`, load) as readonly GrantRecord[] | Promise<GrantRecord[]>;
+  };
 
   /**
    * Commits a grant. One that has a name and is the same as an existing one in every respect is that one.

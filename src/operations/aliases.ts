@@ -75,7 +75,6 @@ export const deleteAlias = operation('DeleteAlias', {
 
 export const listAliases = operation('ListAliases', {
   keys: { key: { from: 'KeyId', optional: true } },
-  resource: () => '*',
   async run(input, { key, kms }) {
     const asked = pageOf('ListAliases', input, { usual: 50, most: 100 });
     const aliases = await kms.aliases.list(asked.after, asked.limit + 1, key?.id);

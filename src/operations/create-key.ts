@@ -10,6 +10,7 @@ import { keySpecs, type SupportedUsage, usagesOf } from '../keys/key-specs.js';
 import { expectConnected } from '../keys/key-store-repository.js';
 import type { KeyToken } from '../keys/key-tokens.js';
 import { checkedTags } from '../keys/tags.js';
+import { requestFacts } from './authorization.js';
 import { keyStoreForNewKey } from './keys-in-key-stores.js';
 import { operation } from './operation.js';
 
@@ -73,7 +74,12 @@ export const createKey = operation('CreateKey', {
       policy:
         Policy === undefined
           ? defaultKeyPolicy(kms.home.accountId)
-          : checkedKeyPolicy(Policy, requester.principal, arn, BypassPolicyLockoutSafetyCheck),
+          : checkedKeyPolicy(
+              Policy,
+              requestFacts(kms, 'CreateKey', requester, input),
+              { arn },
+              BypassPolicyLockoutSafetyCheck,
+            ),
       createdAt: kms.now(),
       deletionAt: undefined,
       pendingWindowDays: undefined,

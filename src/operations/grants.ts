@@ -1,5 +1,4 @@
-import type { CreateGrantRequest, GrantListEntry } from '@aws-sdk/client-kms';
-import { authorizeRetirement } from '../authorization/grant-retirement.js';
+import type { CreateGrantRequest, GrantListEntry, RetireGrantRequest } from '@aws-sdk/client-kms';
 import { KmsError } from '../contract/kms-error.js';
 import type { GrantRecord, NamedPrincipal } from '../keys/grant-repository.js';
 import { checkedConstraints, checkGrantId, checkPrincipal, grantOperations } from '../keys/grant-rules.js';
@@ -162,24 +161,28 @@ async function keyOfGrantToken(kms: Kms, grantToken: string | undefined): Promis
   return key;
 }
 
+/** The id of the grant that a request names. @throws KmsError */
+async function grantIdOf(kms: Kms, { KeyId, GrantToken, GrantId }: RetireGrantRequest): Promise<string> {
+  const id = GrantToken === undefined ? GrantId : (await kms.grantTokens.read(GrantToken)).grantId;
+  if (id === undefined || (GrantToken !== undefined && (KeyId ?? GrantId) !== undefined)) {
+    throw new KmsError('ValidationException', tokenOrIds);
+  }
+  checkGrantId(id);
+  return id;
+}
+
 export const retireGrant = operation('RetireGrant', {
   keys: {
     key: {
       from: 'KeyId',
       otherwise: ({ GrantToken }, kms) => keyOfGrantToken(kms, GrantToken),
-      policy: false,
     },
   },
-  async run({ KeyId, GrantToken, GrantId, DryRun }, { key, kms, requester }) {
-    const id = GrantToken === undefined ? GrantId : (await kms.grantTokens.read(GrantToken)).grantId;
-    if (id === undefined || (GrantToken !== undefined && (KeyId ?? GrantId) !== undefined)) {
-      throw new KmsError('ValidationException', tokenOrIds);
-    }
-    checkGrantId(id);
-    const grant = await kms.grants.find(key.id, id);
-    authorizeRetirement(requester.principal, grant, key.arn);
-    if (grant === undefined) throw noSuchGrant(id);
-    if (!DryRun) await kms.grants.delete(key.id, id);
+  retiring: async (input, key, kms) => kms.grants.find(key.id, await grantIdOf(kms, input)),
+  async run(input, { key, kms }) {
+    const id = await grantIdOf(kms, input);
+    const exists = input.DryRun ? await kms.grants.find(key.id, id) : await kms.grants.delete(key.id, id);
+    if (!exists) throw noSuchGrant(id);
     return undefined;
   },
 });

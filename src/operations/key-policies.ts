@@ -1,5 +1,6 @@
 import { checkedKeyPolicy } from '../authorization/key-policy.js';
 import { KmsError } from '../contract/kms-error.js';
+import { requestFacts } from './authorization.js';
 import { operation } from './operation.js';
 import { pageAnswer, pageOf } from './paging.js';
 
@@ -16,11 +17,13 @@ export const getKeyPolicy = operation('GetKeyPolicy', {
 
 export const putKeyPolicy = operation('PutKeyPolicy', {
   keys: { key: { from: 'KeyId' } },
-  async run({ PolicyName = policyName, Policy, BypassPolicyLockoutSafetyCheck }, { key, kms, requester }) {
+  async run(input, { key, kms, requester }) {
+    const { PolicyName = policyName, Policy, BypassPolicyLockoutSafetyCheck = false } = input;
     if (PolicyName !== policyName) {
       throw new KmsError('ValidationException', `The policy name must be ${policyName}.`);
     }
-    const policy = checkedKeyPolicy(Policy, requester.principal, key.arn, BypassPolicyLockoutSafetyCheck ?? false);
+    const request = requestFacts(kms, 'PutKeyPolicy', requester, input);
+    const policy = checkedKeyPolicy(Policy, request, { arn: key.arn, key }, BypassPolicyLockoutSafetyCheck);
     await kms.keys.change(key, { policy });
     return undefined;
   },

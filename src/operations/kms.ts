@@ -1,3 +1,4 @@
+import type { StoredPolicies } from '../authorization/stored-policies.js';
 import { KmsError } from '../contract/kms-error.js';
 import type { AliasRepository } from '../keys/alias-repository.js';
 import type { EncryptionBudget } from '../keys/encryption-budget.js';
@@ -18,6 +19,8 @@ export interface Kms {
   readonly aliases: AliasRepository;
   readonly grants: GrantRepository;
   readonly grantTokens: GrantTokens;
+  /** Of keys, compiled. */
+  readonly policies: StoredPolicies;
   readonly keyStores: KeyStoreRepository;
   readonly tokens: KeyTokens;
   readonly imports: Imports;

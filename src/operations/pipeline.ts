@@ -1,4 +1,3 @@
-import { authorize } from '../authorization/decision.js';
 import { parseInput } from '../contract/input.js';
 import { KmsError } from '../contract/kms-error.js';
 import type { OperationName } from '../contract/operation-types.js';
@@ -9,6 +8,7 @@ import { StaleKeyError } from '../keys/key-repository.js';
 import { checkKeyState, isCryptographic } from '../keys/key-states.js';
 import { checkKeyUsage } from '../keys/key-usage.js';
 import { ObjectMissingError, TokenBusyError, TokenClosedError } from '../token/return-values.js';
+import { authorizeCall } from './authorization.js';
 import { type Kms, resolveKey } from './kms.js';
 import type { KeyRule, Operation, Requester } from './operation.js';
 import { operations } from './table.js';
@@ -47,18 +47,13 @@ export async function answer(kms: Kms, name: OperationName, requester: Requester
 }
 
 async function perform(kms: Kms, operation: Operation, requester: Requester, input: never): Promise<unknown> {
-  const { principal, requestId } = requester;
   const { GrantTokens } = input as { readonly GrantTokens?: string[] };
   if (GrantTokens) await checkGrantTokens(kms, GrantTokens);
   // filled in place: spreading the keys into it costs 5 us
   const call: Record<string, unknown> = { kms, requester };
-  for (const { slot, rule, action } of operation.keys) {
-    const key = await locate(kms, operation.name, rule, input);
-    call[slot] = key;
-    if (key && rule.policy !== false) authorize({ principal, action, resource: key.arn });
-  }
-  const resource = operation.resource?.(input, kms) ?? (operation.keys.length === 0 ? '*' : undefined);
-  if (resource) authorize({ principal, action: `kms:${operation.name}`, resource });
+  const missing = await locateKeys(kms, operation, input, call);
+  await authorizeCall(kms, operation, requester, input, call);
+  if (missing) throw missing;
   for (const { slot, rule } of operation.keys) {
     const key = call[slot] as KeyRecord | undefined;
     if (key) checkUse(operation, rule, key);
@@ -68,7 +63,9 @@ async function perform(kms: Kms, operation: Operation, requester: Requester, inp
     throw new KmsError('DryRunOperationException', 'The request would have succeeded, but the DryRun option is set.');
   }
   if (isCryptographic(operation.name)) {
-    for (const { slot } of operation.keys) kms.uses.note((call[slot] as KeyRecord).id, operation.name, requestId);
+    for (const { slot } of operation.keys) {
+      kms.uses.note((call[slot] as KeyRecord).id, operation.name, requester.requestId);
+    }
   }
   return output;
 }
@@ -80,6 +77,28 @@ async function perform(kms: Kms, operation: Operation, requester: Requester, inp
  */
 async function checkGrantTokens({ grantTokens }: Kms, tokens: readonly string[]): Promise<void> {
   for (const token of tokens) await grantTokens.read(token);
+}
+
+/**
+ * Puts the keys into the call. Who may not use a key is not told whether there is one: that a key is missing is given
+ * back, to be said after the authorization.
+ */
+async function locateKeys(
+  kms: Kms,
+  operation: Operation,
+  input: never,
+  call: Record<string, unknown>,
+): Promise<KmsError | undefined> {
+  let missing: KmsError | undefined;
+  for (const { slot, rule } of operation.keys) {
+    try {
+      call[slot] = await locate(kms, operation.name, rule, input);
+    } catch (error) {
+      if (!(error instanceof KmsError) || error.name !== 'NotFoundException') throw error;
+      missing ??= error;
+    }
+  }
+  return missing;
 }
 
 async function locate(kms: Kms, operation: OperationName, rule: KeyRule, input: never): Promise<KeyRecord | undefined> {

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { StoredPolicies } from '../authorization/stored-policies.js';
 import type { Settings } from '../config/settings.js';
 import { AliasRepository } from '../keys/alias-repository.js';
 import { EncryptionBudget } from '../keys/encryption-budget.js';
@@ -31,6 +32,9 @@ export function composeKms(
     aliases: new AliasRepository(store, home, settings.aliasesPerKey),
     grants: new GrantRepository(store, settings.grantsPerKey),
     grantTokens: new GrantTokens(sealer),
+    policies: new StoredPolicies((broken) =>
+      log.error(broken, 'a policy in the store is not understood: it denies everything'),
+    ),
     keyStores,
     tokens: keyTokensOf(own, keyStoreTokens),
     imports: importsInto(own.token, store, keys, sealer, policy),

@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import { type Logger, pino } from 'pino';
 import { Identities } from '../authorization/identities.js';
-import { StoredPolicies } from '../authorization/stored-policies.js';
 import type { Settings } from '../config/settings.js';
 import { createHttpServer } from '../http/app.js';
 import { SigV4Verifier } from '../http/sigv4/verifier.js';
@@ -44,18 +43,13 @@ export async function startWorker(settings: Settings): Promise<Worker> {
     );
   }
   const store = Store.open(directory.database);
-  const identities = new Identities(
-    store,
-    sealer,
-    settings.accountId,
-    new StoredPolicies((broken) => log.error(broken, 'a policy in the store is not understood: it denies everything')),
-  );
   await store.migrate();
   const capabilities = await Capabilities.probe(token, { allowSplit: settings.splitOaep });
   for (const line of capabilities.report()) log.debug(line, 'capability');
 
   const { kms, keyStoreTokens } = composeKms(settings, { own: { token, capabilities }, store, sealer, log });
   const { uses } = kms;
+  const identities = new Identities(store, sealer, settings.accountId, kms.policies);
   const verifierFor = (service: string, regions: string[]) =>
     new SigV4Verifier({
       regions,

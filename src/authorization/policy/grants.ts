@@ -42,6 +42,34 @@ export interface GrantMatch {
   readonly match: PrincipalMatch;
 }
 
+/** What grants may list (contract A.9). */
+const grantable: ReadonlySet<string> = new Set([
+  'CreateGrant',
+  'Decapsulate',
+  'Decrypt',
+  'DeriveSharedSecret',
+  'DescribeKey',
+  'Encapsulate',
+  'Encrypt',
+  'GenerateDataKey',
+  'GenerateDataKeyPair',
+  'GenerateDataKeyPairWithoutPlaintext',
+  'GenerateDataKeyWithoutPlaintext',
+  'GenerateMac',
+  'GetPublicKey',
+  'ReEncryptFrom',
+  'ReEncryptTo',
+  'RetireGrant',
+  'Sign',
+  'Verify',
+  'VerifyMac',
+]);
+
+/** Whether there may be a grant that allows an action. @param action IAM action: kms:Decrypt */
+export function isGrantable(action: string): boolean {
+  return grantable.has(action.slice(action.indexOf(':') + 1));
+}
+
 const accountRoot = /^arn:aws[a-z-]*:iam::(\d{12}):root$/;
 
 /** How an ARN that a grant names means a caller; undefined when it does not. */

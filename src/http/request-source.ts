@@ -1,0 +1,15 @@
+import type { IncomingMessage } from 'node:http';
+import type { TLSSocket } from 'node:tls';
+import type { RequestSource } from '../authorization/request-source.js';
+
+const ipv4InIpv6 = /^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i;
+
+/** Where a request came from. Headers of proxies say nothing here: anybody can send them. */
+export function requestSource({ socket, headers }: IncomingMessage): RequestSource {
+  return {
+    ip: (socket.remoteAddress ?? '').replace(ipv4InIpv6, ''),
+    secureTransport: (socket as Partial<TLSSocket>).encrypted === true,
+    userAgent: headers['user-agent'],
+    referer: headers.referer,
+  };
+}

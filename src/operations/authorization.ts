@@ -1,0 +1,80 @@
+import { authorize, authorizeMissing, type Permission } from '../authorization/authorize.js';
+import type { Grant } from '../authorization/policy/grants.js';
+import type { RequestFacts } from '../authorization/request-context.js';
+import type { KeyRecord } from '../keys/key-record.js';
+import { keyArn } from '../keys/key-reference.js';
+import type { Kms } from './kms.js';
+import type { Operation, Requester } from './operation.js';
+
+/** A request as authorization sees it. */
+export function requestFacts(
+  { home, now }: Kms,
+  operation: Operation['name'],
+  { principal, source }: Requester,
+  input: object,
+): RequestFacts {
+  return { operation, input: input as RequestFacts['input'], principal, source, at: now(), home };
+}
+
+/**
+ * The authorization step: all permissions of an operation have to be allowed, those on keys first.
+ *
+ * @param call where the keys are, by their slots; one that is not there was not found
+ * @throws KmsError AccessDeniedException
+ */
+export async function authorizeCall(
+  kms: Kms,
+  operation: Operation,
+  requester: Requester,
+  input: never,
+  call: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  const request = requestFacts(kms, operation.name, requester, input);
+  const findGrants = kms.grants.ofGrantees;
+  for (const { slot, rule, permission } of operation.keys) {
+    if (!permission) continue;
+    const keyText = rule.from && (request.input[rule.from] as string | undefined);
+    const key = call[slot] as KeyRecord | undefined;
+    if (key === undefined) {
+      if (!rule.optional || keyText !== undefined) {
+        authorizeMissing(request, { rule: permission, resource: resourceNamed(kms, keyText), keyText });
+      }
+      continue;
+    }
+    const asked: Permission = {
+      rule: permission,
+      resource: key.arn,
+      keyPolicy: kms.policies.get(key.policy, 'key', key.arn),
+      key,
+      keyText,
+      isSameKey: operation.name === 'ReEncrypt' ? call.source === call.destination : undefined,
+      retiring: operation.retiring && ((await operation.retiring(input, key, kms)) ?? noGrant(kms)),
+    };
+    await authorize(request, asked, findGrants);
+  }
+  for (const { rule, resource } of operation.permissions) {
+    if (rule.withTags && !hasTags(request)) continue;
+    await authorize(request, { rule, resource: resource(input, kms) }, findGrants);
+  }
+}
+
+/** The ARN of a key that is not there; that of an alias's key nobody knows. */
+function resourceNamed({ home }: Kms, keyText: string | undefined): string {
+  if (keyText?.startsWith('arn:')) return keyText;
+  return keyArn(home, keyText === undefined || keyText.startsWith('alias/') ? '*' : keyText.slice(0, 256));
+}
+
+/** Whoever may retire all grants of the account is told that there is no such grant; everybody else is denied. */
+function noGrant({ home }: Kms): Grant {
+  return {
+    id: '',
+    granteePrincipal: undefined,
+    retiringPrincipal: undefined,
+    issuingAccount: home.accountId,
+    operations: [],
+  };
+}
+
+function hasTags({ input }: RequestFacts): boolean {
+  return ((input.Tags as unknown[] | undefined)?.length ?? 0) > 0;
+}
