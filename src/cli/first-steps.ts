@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import type { Settings } from '../config/settings.js';
 import { dataDirectory } from '../server/data-directory.js';
 
@@ -6,22 +7,59 @@ function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-/** What to type into a shell to use the service as its first administrator: lines that work as pasted, anywhere. */
-export function firstSteps(settings: Settings, endpoint: string): string {
-  const environment = {
-    AWS_ENDPOINT_URL_KMS: endpoint,
-    AWS_REGION: settings.region,
-    AWS_SHARED_CREDENTIALS_FILE: quoted(dataDirectory(settings).credentials),
+/** Where the reader of the first steps finds the service, as words of a shell. */
+interface Place {
+  /** Lines to type first. */
+  readonly before: readonly string[];
+  readonly endpoint: string;
+  readonly credentials: string;
+  /** How it is stopped, and started again. */
+  readonly stop: string;
+}
+
+function onThisMachine(endpoint: string, credentials: string): Place {
+  return {
+    before: [],
+    endpoint,
+    credentials: quoted(credentials),
+    stop: 'Ctrl-C stops the service; npm start goes on with the same keys.',
   };
-  const assignments = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+}
+
+/**
+ * Files are fetched out of the container, and its engine knows the address that its port was published on.
+ *
+ * @param command docker or podman
+ */
+function inContainer(command: string, endpoint: string, credentials: string): Place {
+  // engines name a container's host by the container's id
+  const container = hostname();
+  const { protocol, port } = new URL(endpoint);
+  return {
+    before: [`(umask 077; ${command} exec ${container} cat ${quoted(credentials)} >hsm-kms-credentials)`],
+    endpoint: `${protocol}//$(${command} port ${container} ${port}/tcp | head -n 1)`,
+    credentials: '"$PWD/hsm-kms-credentials"',
+    stop: `${command} stop ${container} stops the service; ${command} start ${container} goes on with the same keys.`,
+  };
+}
+
+/** What to type into a shell to use the service as its first administrator: lines that work as pasted, anywhere. */
+export function firstSteps(settings: Settings, url: string): string {
+  const credentialsFile = dataDirectory(settings).credentials;
+  // the variable by which systemd and engines name the kind of a container; the image sets it
+  const { container } = process.env;
+  const { before, endpoint, credentials, stop } =
+    container === undefined
+      ? onThisMachine(url, credentialsFile)
+      : inContainer(container === 'podman' ? 'podman' : 'docker', url, credentialsFile);
   return `
 Now type this in another terminal (AWS CLI 2.13, 1.29 or newer):
 
-export ${assignments.join(' ')}
+${before.map((line) => `${line}\n`).join('')}export AWS_ENDPOINT_URL_KMS=${endpoint} AWS_REGION=${settings.region} AWS_SHARED_CREDENTIALS_FILE=${credentials}
 KEY=$(aws kms create-key --query KeyMetadata.KeyId --output text); echo $KEY
 aws kms encrypt --key-id $KEY --plaintext aGVsbG8=
 aws kms sign --message aGVsbG8= --signing-algorithm ECDSA_SHA_256 --key-id $(aws kms create-key --key-spec ECC_NIST_P256 --key-usage SIGN_VERIFY --query KeyMetadata.KeyId --output text)
 
-Ctrl-C stops the service; npm start goes on with the same keys.
+${stop}
 `;
 }

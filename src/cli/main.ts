@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { addConfigCommand } from './config.js';
+import { addHealthCommand } from './health.js';
 import { addInitCommand } from './init.js';
 import { addServeCommand } from './serve.js';
 import { addTokenCommand } from './token.js';
@@ -12,7 +13,7 @@ const program = new Command('hsm-kms')
   .description('The AWS KMS API over the PKCS#11 token that you own')
   .version(version)
   .showHelpAfterError();
-for (const add of [addServeCommand, addInitCommand, addConfigCommand, addTokenCommand]) add(program);
+for (const add of [addServeCommand, addInitCommand, addConfigCommand, addHealthCommand, addTokenCommand]) add(program);
 
 // a reader that has seen enough (`| head`) is no error
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));

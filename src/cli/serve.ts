@@ -2,10 +2,12 @@ import type { Command } from 'commander';
 import { checkListener } from '../config/listener.js';
 import { supervise } from '../server/supervisor.js';
 import { firstSteps } from './first-steps.js';
+import { initialiseFirst } from './init-first.js';
 import { addSettingsOptions, settingsOf } from './settings-options.js';
 
 export function addServeCommand(program: Command): void {
   const command = program.command('serve').description('answer KMS requests until stopped');
+  command.option('--init', 'first make what is missing of the data directory, as the command init does');
   command.option('--first-steps', 'when ready, print commands to try');
   addSettingsOptions(command).action(async (options) => {
     const { settings } = settingsOf(options);
@@ -15,6 +17,7 @@ export function addServeCommand(program: Command): void {
         'WARNING: requests are not authenticated (--insecure-no-auth). Whoever reaches this port uses every key.',
       );
     }
+    if (options.init && !(await initialiseFirst(options))) return;
     await supervise(settings, ({ host, port }) => {
       const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
       console.log(`listening on ${url}`);

@@ -24,3 +24,11 @@ export function settingsOf(options: Readonly<Record<string, unknown>>): LoadedSe
   const file = (options.config as string | undefined) ?? process.env.HSM_KMS_CONFIG;
   return loadSettings({ flags, environment: process.env, file: file || undefined });
 }
+
+/** The flags that a command was given, for another command that takes the same settings. */
+export function settingsFlags(options: Readonly<Record<string, unknown>>): string[] {
+  const flags = [['--config', options.config], ...settingNames.map((name) => [flagName(name), options[name]])];
+  return flags
+    .filter(([, value]) => value !== undefined)
+    .map(([flag, value]) => (value === true ? `${flag}` : `${flag}=${value}`));
+}
