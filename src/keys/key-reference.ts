@@ -28,6 +28,11 @@ export function aliasArn({ region, accountId }: Home, name: string): string {
   return `arn:aws:kms:${region}:${accountId}:${name}`;
 }
 
+/** True for what can be the id of a key: a UUID, or mrk- and 32 hexadecimal digits, in lower case. */
+export function isKeyId(text: string): boolean {
+  return keyIdPattern.test(text);
+}
+
 /**
  * Reads a key id, key ARN, alias name or alias ARN (contract A.3).
  *
@@ -44,6 +49,6 @@ export function parseKeyReference(text: string, home: Home): KeyReference {
 
 function localReference(name: string, text: string, home: Home): KeyReference {
   if (name.startsWith(aliasPrefix)) return { kind: 'alias', name, arn: aliasArn(home, name) };
-  if (keyIdPattern.test(name)) return { kind: 'key', id: name, arn: keyArn(home, name) };
+  if (isKeyId(name)) return { kind: 'key', id: name, arn: keyArn(home, name) };
   throw new KmsError('NotFoundException', `Invalid keyId '${text.slice(0, 256)}'`);
 }

@@ -57,10 +57,15 @@ export class KeyRepository {
     return rows.map((row) => row.id);
   }
 
-  /** Commits a new key, and what belongs to it, both or none: from here on it exists. @throws KmsError LimitExceededException */
+  /**
+   * Commits a new key, and what belongs to it, both or none: from here on it exists.
+   *
+   * @throws KmsError LimitExceededException; AlreadyExistsException for an id that two seed at the same time
+   */
   async insert(key: NewKey, alongside?: (transaction: Transaction<Schema>) => Promise<unknown>): Promise<void> {
     await this.store.change(async (transaction) => {
       await this.checkQuota(transaction);
+      await expectNew(transaction, key.id);
       await alongside?.(transaction);
       await transaction
         .insertInto('keys')
@@ -178,6 +183,12 @@ export class KeyRepository {
       aliases: aliases.map((alias) => alias.name),
     });
   }
+}
+
+/** @throws KmsError AlreadyExistsException */
+async function expectNew(transaction: Transaction<Schema>, id: string): Promise<void> {
+  const existing = await transaction.selectFrom('keys').select('id').where('id', '=', id).executeTakeFirst();
+  if (existing) throw new KmsError('AlreadyExistsException', `The key ${id} already exists`);
 }
 
 /** What a key shares with the custom key store that holds it. */

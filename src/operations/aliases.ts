@@ -6,7 +6,7 @@ import { operation } from './operation.js';
 import { pageAnswer, pageOf } from './paging.js';
 
 /** @throws KmsError ValidationException without the prefix; NotAuthorizedException for names that AWS keeps for itself */
-function checkAliasName(name: string): void {
+export function checkAliasName(name: string): void {
   if (!name.startsWith(aliasPrefix) || name.length === aliasPrefix.length) {
     throw new KmsError(
       'ValidationException',

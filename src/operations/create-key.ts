@@ -1,7 +1,9 @@
-import type { CreateKeyRequest, KeySpec } from '@aws-sdk/client-kms';
+import type { CreateKeyRequest, CreateKeyResponse, KeySpec } from '@aws-sdk/client-kms';
 import { checkedKeyPolicy } from '../authorization/key-policy.js';
 import { defaultKeyPolicy } from '../authorization/policy/default-key-policy.js';
 import { KmsError } from '../contract/kms-error.js';
+import type { OperationTypes } from '../contract/operation-types.js';
+import { rotationFrom } from '../keys/due-rotations.js';
 import { importableSpecOf } from '../keys/import/wrapping-algorithms.js';
 import { discardMaterial, generateKey, type KeyIntent, keyWithoutMaterial, newKeyId } from '../keys/key-generation.js';
 import { keyMetadata } from '../keys/key-metadata.js';
@@ -12,7 +14,8 @@ import type { KeyToken } from '../keys/key-tokens.js';
 import { checkedTags } from '../keys/tags.js';
 import { requestFacts } from './authorization.js';
 import { keyStoreForNewKey } from './keys-in-key-stores.js';
-import { operation } from './operation.js';
+import type { Kms } from './kms.js';
+import { operation, type Requester } from './operation.js';
 
 /** What a request asks for, with its defaults. */
 interface Wanted {
@@ -20,11 +23,10 @@ interface Wanted {
   readonly usage: SupportedUsage;
 }
 
-/** KeySpec and KeyUsage, checked against each other and the token. @throws KmsError */
-function wantedOf(
-  { capabilities }: KeyToken,
-  input: Pick<CreateKeyRequest, 'KeySpec' | 'KeyUsage' | 'CustomerMasterKeySpec'>,
-): Wanted {
+type Kind = Pick<CreateKeyRequest, 'KeySpec' | 'KeyUsage' | 'CustomerMasterKeySpec'>;
+
+/** KeySpec and KeyUsage with their defaults, checked against each other. @throws KmsError */
+export function specAndUsageOf(input: Kind): Wanted {
   if (input.KeySpec !== undefined && input.CustomerMasterKeySpec !== undefined) {
     throw new KmsError(
       'ValidationException',
@@ -46,57 +48,83 @@ function wantedOf(
   if (!usagesOf(spec).includes(usage)) {
     throw new KmsError('ValidationException', `KeyUsage ${usage} is not compatible with KeySpec ${spec}`);
   }
-  if (capabilities.offered(spec, usage as SupportedUsage).length === 0) {
-    throw new KmsError('UnsupportedOperationException', `The token does not offer ${spec} keys for ${usage}.`);
-  }
   return { spec, usage: usage as SupportedUsage };
 }
 
+/** The same, checked against the token. @throws KmsError */
+function wantedOf({ capabilities }: KeyToken, input: Kind): Wanted {
+  const wanted = specAndUsageOf(input);
+  if (capabilities.offered(wanted.spec, wanted.usage).length === 0) {
+    throw new KmsError(
+      'UnsupportedOperationException',
+      `The token does not offer ${wanted.spec} keys for ${wanted.usage}.`,
+    );
+  }
+  return wanted;
+}
+
+/** What a key can begin with that no request says: a seeded key's. */
+export interface Beginning {
+  readonly id?: string;
+  readonly enabled?: boolean;
+  /** Automatic rotation; checked by who asks for it. */
+  readonly rotationPeriodDays?: number | undefined;
+}
+
+/** Makes a key, or nothing. @throws KmsError */
+export async function makeKey(
+  kms: Kms,
+  requester: Requester,
+  input: OperationTypes['CreateKey']['input'],
+  beginning: Beginning = {},
+): Promise<CreateKeyResponse> {
+  const place = await keyStoreForNewKey(kms, input);
+  const keyToken = place?.keyToken ?? kms.tokens.own;
+  const { token, capabilities } = keyToken;
+  const wanted = wantedOf(keyToken, input);
+  const { MultiRegion: multiRegion = false, Policy, BypassPolicyLockoutSafetyCheck = false } = input;
+  const { id = newKeyId(multiRegion), enabled = true, rotationPeriodDays } = beginning;
+  const arn = keyArn(kms.home, id);
+  const now = kms.now();
+  const isImported = input.Origin === 'EXTERNAL';
+  if (isImported) importableSpecOf(wanted.spec);
+  const intent: KeyIntent = {
+    ...wanted,
+    id,
+    arn,
+    multiRegion,
+    origin: place ? 'AWS_CLOUDHSM' : isImported ? 'EXTERNAL' : 'AWS_KMS',
+    state: isImported ? 'PendingImport' : enabled ? 'Enabled' : 'Disabled',
+    description: input.Description ?? '',
+    policy:
+      Policy === undefined
+        ? defaultKeyPolicy(kms.home.accountId)
+        : checkedKeyPolicy(
+            Policy,
+            requestFacts(kms, 'CreateKey', requester, input),
+            { arn },
+            BypassPolicyLockoutSafetyCheck,
+          ),
+    createdAt: now,
+    deletionAt: undefined,
+    pendingWindowDays: undefined,
+    customKeyStoreId: place?.keyStore.id,
+    cloudHsmClusterId: place?.keyStore.clusterId,
+    rotation: rotationPeriodDays === undefined ? undefined : rotationFrom(now, rotationPeriodDays),
+    tags: checkedTags(input.Tags ?? []),
+  };
+  await kms.keys.checkQuota();
+  const key = isImported ? keyWithoutMaterial(intent) : await generateKey(token, capabilities, intent);
+  try {
+    await kms.keys.insert(key, place && ((transaction) => expectConnected(transaction, place.keyStore.id)));
+  } catch (error) {
+    // refused in its transaction, so that there is no row which needs the objects
+    if (error instanceof KmsError) for (const each of key.materials.values()) discardMaterial(token, each);
+    throw error;
+  }
+  return { KeyMetadata: keyMetadata(key, kms.home, capabilities) };
+}
+
 export const createKey = operation('CreateKey', {
-  async run(input, { kms, requester }) {
-    const place = await keyStoreForNewKey(kms, input);
-    const keyToken = place?.keyToken ?? kms.tokens.own;
-    const { token, capabilities } = keyToken;
-    const wanted = wantedOf(keyToken, input);
-    const { MultiRegion: multiRegion = false, Policy, BypassPolicyLockoutSafetyCheck = false } = input;
-    const id = newKeyId(multiRegion);
-    const arn = keyArn(kms.home, id);
-    const isImported = input.Origin === 'EXTERNAL';
-    if (isImported) importableSpecOf(wanted.spec);
-    const intent: KeyIntent = {
-      ...wanted,
-      id,
-      arn,
-      multiRegion,
-      origin: place ? 'AWS_CLOUDHSM' : isImported ? 'EXTERNAL' : 'AWS_KMS',
-      state: isImported ? 'PendingImport' : 'Enabled',
-      description: input.Description ?? '',
-      policy:
-        Policy === undefined
-          ? defaultKeyPolicy(kms.home.accountId)
-          : checkedKeyPolicy(
-              Policy,
-              requestFacts(kms, 'CreateKey', requester, input),
-              { arn },
-              BypassPolicyLockoutSafetyCheck,
-            ),
-      createdAt: kms.now(),
-      deletionAt: undefined,
-      pendingWindowDays: undefined,
-      customKeyStoreId: place?.keyStore.id,
-      cloudHsmClusterId: place?.keyStore.clusterId,
-      rotation: undefined,
-      tags: checkedTags(input.Tags ?? []),
-    };
-    await kms.keys.checkQuota();
-    const key = isImported ? keyWithoutMaterial(intent) : await generateKey(token, capabilities, intent);
-    try {
-      await kms.keys.insert(key, place && ((transaction) => expectConnected(transaction, place.keyStore.id)));
-    } catch (error) {
-      // refused in its transaction, so that there is no row which needs the objects
-      if (error instanceof KmsError) for (const each of key.materials.values()) discardMaterial(token, each);
-      throw error;
-    }
-    return { KeyMetadata: keyMetadata(key, kms.home, capabilities) };
-  },
+  run: (input, { kms, requester }) => makeKey(kms, requester, input),
 });

@@ -7,13 +7,16 @@ import type { Kms } from './kms.js';
 import { operation } from './operation.js';
 
 /** EnableKeyRotation's period when it names none, in days. */
-const usualPeriodDays = 365;
+export const usualPeriodDays = 365;
 const mostOnDemandRotations = 25;
 /** So long before an automatic rotation no other begins, in milliseconds. */
 const conflictMilliseconds = 20 * 60 * 1000;
 
+/** What of a key decides whether it can be rotated. */
+type RotatedKey = Pick<KeyRecord, 'arn' | 'spec' | 'origin' | 'customKeyStoreId'>;
+
 /** Keys that have several materials. @throws KmsError UnsupportedOperationException for all others */
-export function checkHasRotations(key: KeyRecord): void {
+export function checkHasRotations(key: Omit<RotatedKey, 'origin'>): void {
   if (key.spec !== 'SYMMETRIC_DEFAULT') {
     throw new KmsError('UnsupportedOperationException', `${key.arn} is not a symmetric encryption key.`);
   }
@@ -23,7 +26,7 @@ export function checkHasRotations(key: KeyRecord): void {
 }
 
 /** Keys that can be rotated automatically. @throws KmsError UnsupportedOperationException for all others */
-function checkHasAutomaticRotation(key: KeyRecord): void {
+export function checkHasAutomaticRotation(key: RotatedKey): void {
   checkHasRotations(key);
   if (key.origin !== 'AWS_KMS') {
     throw new KmsError('UnsupportedOperationException', `${key.arn} origin is ${key.origin}: only AWS_KMS is rotated.`);
