@@ -4,7 +4,13 @@ import { type Decision, type DecisionRequest, decide } from './policy/decide.js'
 import { defaultKeyPolicy } from './policy/default-key-policy.js';
 import { type PolicyDocument, parsePolicy } from './policy/document.js';
 import { type Grant, type GrantCall, isGrantable } from './policy/grants.js';
-import { encryptionContextOf, type PermissionFacts, RequestContext, type RequestFacts } from './request-context.js';
+import {
+  constraintsOf,
+  encryptionContextOf,
+  type PermissionFacts,
+  RequestContext,
+  type RequestFacts,
+} from './request-context.js';
 
 /** One permission that a request needs. */
 export interface Permission extends Omit<PermissionFacts, 'action'> {
@@ -128,6 +134,6 @@ function grantCallOf(request: RequestFacts, permission: PermissionFacts): GrantC
   const { operation, input } = request;
   if (operation !== 'CreateGrant') return { encryptionContext: encryptionContextOf({ ...request, ...permission }) };
   return {
-    child: { operations: input.Operations as string[], constraints: input.Constraints as Grant['constraints'] },
+    child: { operations: input.Operations as string[], constraints: constraintsOf(input) },
   };
 }

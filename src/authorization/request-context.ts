@@ -1,8 +1,10 @@
+import type { GrantConstraints } from '@aws-sdk/client-kms';
 import type { OperationName } from '../contract/operation-types.js';
+import { effectiveConstraints } from '../keys/grant-rules.js';
 import type { KeyRecord } from '../keys/key-record.js';
 import { aliasPrefix, type Home } from '../keys/key-reference.js';
 import type { ConditionContext, ConditionValue } from './policy/condition-context.js';
-import type { ContextPairs, GrantConstraints } from './policy/grants.js';
+import type { ContextPairs } from './policy/grants.js';
 import type { Principal } from './principal.js';
 import type { RequestSource } from './request-source.js';
 
@@ -39,11 +41,16 @@ const contextMembers: Readonly<Record<string, readonly [context: string, algorit
 };
 const usualMembers = ['EncryptionContext', 'EncryptionAlgorithm'] as const;
 
+/** The constraints of a grant that is to be made, as they count. */
+export function constraintsOf(input: RequestFacts['input']): GrantConstraints {
+  return effectiveConstraints((input.Constraints ?? {}) as GrantConstraints);
+}
+
 /** The encryption context of a cryptographic operation, or that of the constraint of a grant that is to be made. */
 export function encryptionContextOf({ action, input, operation }: Asked): ContextPairs | undefined {
   const [member] = contextMembers[action] ?? usualMembers;
   if (operation !== 'CreateGrant') return input[member] as ContextPairs | undefined;
-  const { EncryptionContextEquals, EncryptionContextSubset } = (input.Constraints ?? {}) as GrantConstraints;
+  const { EncryptionContextEquals, EncryptionContextSubset } = constraintsOf(input);
   return EncryptionContextEquals ?? EncryptionContextSubset;
 }
 
@@ -82,9 +89,6 @@ const keySpec = ofKey(
   ({ spec }) => spec,
 );
 const keyUsage = ofKey(member('KeyUsage', undefined, 'ENCRYPT_DECRYPT'), ({ usage }) => usage);
-
-const constraintsOf = ({ operation, input }: Asked): GrantConstraints =>
-  (operation === 'CreateGrant' ? (input.Constraints as GrantConstraints | undefined) : undefined) ?? {};
 
 /**
  * Condition key in lower case -> its value. What is not here is absent from every request: keys of what this service has
@@ -126,8 +130,8 @@ const sources: ReadonlyMap<string, Source> = new Map<string, Source>(
     },
     'kms:EncryptionContextKeys': (asked) => Object.keys(encryptionContextOf(asked) ?? {}),
     'kms:ExpirationModel': member('ExpirationModel'),
-    'kms:GrantConstraintSourceArn': (asked) => constraintsOf(asked).SourceArn,
-    'kms:GrantConstraintType': (asked) => constraintTypes(constraintsOf(asked)),
+    'kms:GrantConstraintSourceArn': ({ input }) => constraintsOf(input).SourceArn,
+    'kms:GrantConstraintType': ({ input }) => Object.keys(constraintsOf(input)),
     'kms:GrantIsForAWSResource': ({ operation }) => (aboutGrants.has(operation) ? 'false' : undefined),
     'kms:GrantOperations': memberOfList('Operations', granting),
     'kms:GranteePrincipal': member('GranteePrincipal', granting),
@@ -199,13 +203,6 @@ export class RequestContext implements ConditionContext {
     }
     return undefined;
   }
-}
-
-/** Names of the constraints, without an empty one beside one that has pairs, which does not count. */
-function constraintTypes(constraints: GrantConstraints): string[] {
-  const names = Object.entries(constraints).filter(([, value]) => value !== undefined);
-  const filled = names.filter(([, value]) => Object.keys(value ?? {}).length > 0);
-  return (filled.length > 0 ? filled : names).map(([name]) => name);
 }
 
 function memberOfList(name: string, operations: ReadonlySet<OperationName>): Source {

@@ -54,19 +54,26 @@ const contextConstraints = ['EncryptionContextEquals', 'EncryptionContextSubset'
 
 /**
  * The constraints of a grant, without an empty one beside one that has pairs: Terraform sends both members, and means
- * the one.
+ * the one. Of two that are empty the stricter one stays: exactly no pairs.
+ */
+export function effectiveConstraints(constraints: GrantConstraints): GrantConstraints {
+  if (contextConstraints.some((name) => constraints[name] === undefined)) return constraints;
+  const surplus = contextConstraints.findLast((name) => isEmpty(constraints[name]));
+  if (surplus === undefined) return constraints;
+  const { [surplus]: _, ...others } = constraints;
+  return others;
+}
+
+/**
+ * The constraints of a grant, as they count.
  *
  * @throws KmsError ValidationException for constraints that the key cannot hold to, or that are too many or too large
  */
 export function checkedConstraints(key: KeyRecord, constraints: GrantConstraints): GrantConstraints {
-  const areBoth = contextConstraints.every((name) => constraints[name] !== undefined);
-  // of two that are empty the stricter one stays: exactly no pairs
-  const surplus = areBoth ? contextConstraints.findLast((name) => isEmpty(constraints[name])) : undefined;
-  if (areBoth && surplus === undefined) {
+  const checked = effectiveConstraints(constraints);
+  if (contextConstraints.every((name) => checked[name] !== undefined)) {
     throw new KmsError('ValidationException', 'More than one constraint supplied');
   }
-  const checked = { ...constraints };
-  if (surplus) delete checked[surplus];
   checkContextConstraints(key, checked);
   return checked;
 }
