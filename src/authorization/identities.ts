@@ -4,6 +4,7 @@ import type { PrincipalsTable } from '../store/schema.js';
 import type { Store } from '../store/store.js';
 import type { Sealer } from '../token/sealing.js';
 import { administratorAccessArn, awsManagedPolicies } from './aws-managed-policies.js';
+import { missingPrincipals } from './iam/policy-texts.js';
 import type { PolicyDocument } from './policy/document.js';
 import type { Permissions, Principal, Role } from './principal.js';
 import { purposeOfSecret } from './secret-purpose.js';
@@ -41,18 +42,20 @@ export class Identities {
 
   /** The active access key, or undefined. @throws TokenError, or Error when its secret was sealed by another token */
   find(accessKeyId: string): AccessKey | undefined | Promise<AccessKey | undefined> {
-    return this.accessKeys.get(accessKeyId, (id) => this.loadAccessKey(id));
+    return this.accessKeys.get(accessKeyId, (id) => this.unchanged(() => this.loadAccessKey(id)));
   }
 
   /** @param arn with the role's path, as it is written */
   findRole(arn: string): Role | undefined | Promise<Role | undefined> {
-    return this.roles.get(arn, (each) => this.loadRole(each));
+    return this.roles.get(arn, (each) => this.unchanged(() => this.loadRole(each)));
   }
 
   /** A user by its ARN; read from the store each time. */
-  async findUser(arn: string): Promise<Principal | undefined> {
-    const row = await this.principalRow(arn, 'user');
-    return row && this.principalOf(row);
+  findUser(arn: string): Promise<Principal | undefined> {
+    return this.unchanged(async () => {
+      const row = await this.principalRow(arn, 'user');
+      return row && this.principalOf(row);
+    });
   }
 
   /** Of users that are administrators, the one that was made first. */
@@ -74,19 +77,16 @@ export class Identities {
    * accounts nothing is known.
    */
   async missing(arns: readonly string[]): Promise<string[]> {
-    const missing: string[] = [];
-    for (const arn of arns) {
-      const [, , , , account, name = ''] = arn.split(':');
-      if (account !== this.accountId || name === 'root') continue;
-      const [, role] = /^assumed-role\/(.+)\/[^/]+$/.exec(name) ?? [];
-      const found = this.store.db.selectFrom('principals').select('arn');
-      const row = await (role === undefined
-        ? found.where('arn', '=', arn)
-        : found.where('kind', '=', 'role').where('name', '=', role)
-      ).executeTakeFirst();
-      if (row === undefined) missing.push(arn);
+    return missingPrincipals(this.store.db, this.accountId, arns);
+  }
+
+  /** Reads again when the store changed meanwhile: a policy that was moved must not be overlooked at both places. */
+  private async unchanged<T>(read: () => Promise<T>): Promise<T> {
+    for (;;) {
+      const revision = this.store.revision();
+      const found = await read();
+      if (this.store.revision() === revision) return found;
     }
-    return missing;
   }
 
   private async loadAccessKey(accessKeyId: string): Promise<AccessKey | undefined> {

@@ -28,11 +28,14 @@ export class Store {
 
   /** One transaction, after which every cache over this store is stale. */
   async change<T>(work: (transaction: Transaction<Schema>) => Promise<T>): Promise<T> {
-    try {
-      return await this.db.transaction().execute(work);
-    } finally {
-      this.ownChanges += 1;
-    }
+    return this.db.transaction().execute(async (transaction) => {
+      try {
+        return await work(transaction);
+      } finally {
+        // while nobody reads: who reads between this transaction and another sees the number change with the data
+        this.ownChanges += 1;
+      }
+    });
   }
 
   /**

@@ -43,6 +43,8 @@ export interface SigV4VerifierOptions<K extends AccessKey> {
   /** Milliseconds since the epoch. */
   readonly clock?: () => number;
   readonly findAccessKey: FindAccessKey<K>;
+  /** Told of each request that was verified: whose last use it is. */
+  readonly onVerified?: (request: VerifiedRequest<K>) => void;
   /** Whether a received Content-Type must be signed: yes unless told. The AWS SDK for PHP never signs it. */
   readonly requireSignedContentType?: boolean;
 }
@@ -73,6 +75,7 @@ export class SigV4Verifier<K extends AccessKey> {
   readonly #services: ReadonlySet<string>;
   readonly #clock: () => number;
   readonly #findAccessKey: FindAccessKey<K>;
+  readonly #onVerified: ((request: VerifiedRequest<K>) => void) | undefined;
   readonly #requireSignedContentType: boolean;
   readonly #signingKeys: SigningKeyCache;
   /** Stands in for the secret of an access key that does not exist, so that both take the same time. */
@@ -83,6 +86,7 @@ export class SigV4Verifier<K extends AccessKey> {
     this.#services = new Set(options.services ?? ['kms']);
     this.#clock = options.clock ?? Date.now;
     this.#findAccessKey = options.findAccessKey;
+    this.#onVerified = options.onVerified;
     this.#requireSignedContentType = options.requireSignedContentType ?? true;
     // Every scope that can pass, on both sides of midnight.
     this.#signingKeys = new SigningKeyCache(2 * this.#regions.size * this.#services.size);
@@ -136,7 +140,9 @@ export class SigV4Verifier<K extends AccessKey> {
       throw new KmsError('UnrecognizedClientException', 'The security token included in the request is invalid.');
     }
     if (!matches) throw mismatch();
-    return { accessKey, accessKeyId, region, service, signedAt };
+    const verified = { accessKey, accessKeyId, region, service, signedAt };
+    this.#onVerified?.(verified);
+    return verified;
   }
 
   async #lookUp(accessKeyId: string, sessionToken: string | undefined): Promise<K | undefined> {

@@ -1,0 +1,58 @@
+import type { Kysely } from 'kysely';
+import type { Schema } from '../../store/schema.js';
+import { administratorAccessArn } from '../aws-managed-policies.js';
+import { AccessKeys } from './access-keys.js';
+import { ManagedPolicies } from './managed-policies.js';
+import { Principals } from './principals.js';
+
+/**
+ * What AWS IAM manages of the account, on the database or in one transaction of it. Nothing here authorizes: who may
+ * open the database may do everything.
+ *
+ * @example await store.change((transaction) => new Iam(transaction, accountId, now).users.delete('bob'))
+ */
+export class Iam {
+  readonly users: Principals;
+  readonly roles: Principals;
+  readonly policies: ManagedPolicies;
+  readonly accessKeys: AccessKeys;
+
+  /** @param now what is made is dated */
+  constructor(
+    readonly db: Kysely<Schema>,
+    readonly accountId: string,
+    readonly now: Date,
+  ) {
+    this.policies = new ManagedPolicies(db, accountId);
+    this.users = new Principals(db, accountId, 'user', this.policies);
+    this.roles = new Principals(db, accountId, 'role', this.policies);
+    this.accessKeys = new AccessKeys(db, this.users);
+  }
+
+  /** Whether somebody can administer the account by signed requests: an administrator with an active access key. */
+  async hasAdministrator(): Promise<boolean> {
+    const row = await this.db
+      .selectFrom('attached_policies')
+      .innerJoin('access_keys', 'access_keys.principal_arn', 'attached_policies.principal_arn')
+      .select('access_keys.id')
+      .where('policy_arn', '=', administratorAccessArn)
+      .where('active', '=', 1)
+      .executeTakeFirst();
+    return row !== undefined;
+  }
+
+  /** How many keys' policies and how many grants name somebody: they go on doing so when it is deleted. */
+  async namings(arn: string): Promise<{ readonly keyPolicies: number; readonly grants: number }> {
+    const { keyPolicies } = await this.db
+      .selectFrom('keys')
+      .select(({ fn }) => fn.countAll<number>().as('keyPolicies'))
+      .where('policy', 'like', `%"${arn}"%`)
+      .executeTakeFirstOrThrow();
+    const { grants } = await this.db
+      .selectFrom('grants')
+      .select(({ fn }) => fn.countAll<number>().as('grants'))
+      .where((row) => row.or([row('grantee', '=', arn), row('retiring', '=', arn)]))
+      .executeTakeFirstOrThrow();
+    return { keyPolicies: Number(keyPolicies), grants: Number(grants) };
+  }
+}

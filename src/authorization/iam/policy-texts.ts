@@ -1,0 +1,57 @@
+import type { Kysely } from 'kysely';
+import type { Schema } from '../../store/schema.js';
+import { type PolicyDocument, type PolicyKind, parsePolicy, principalsOf } from '../policy/document.js';
+import { checkValue } from './constraints.js';
+import { asIamError, IamError } from './iam-error.js';
+
+/** The size of a policy as IAM's quotas count it: characters but for white space. */
+export function policySize(text: string): number {
+  return text.replaceAll(/\s/g, '').length;
+}
+
+/**
+ * Checks a policy document before it is stored.
+ *
+ * @throws IamError ValidationError, MalformedPolicyDocument with the engine's sentence
+ */
+export function checkedPolicy(text: string, kind: PolicyKind): PolicyDocument {
+  checkValue('policyDocument', text);
+  try {
+    return parsePolicy(text, kind);
+  } catch (error) {
+    throw asIamError(error);
+  }
+}
+
+/**
+ * Refuses a trust policy that names somebody of this account who does not exist: most probably a slip.
+ *
+ * @throws IamError MalformedPolicyDocument
+ */
+export async function checkTrusted(db: Kysely<Schema>, accountId: string, policy: PolicyDocument): Promise<void> {
+  const [missing] = await missingPrincipals(db, accountId, principalsOf(policy));
+  if (missing === undefined) return;
+  throw new IamError('MalformedPolicyDocument', `Invalid principal in policy: "AWS":"${missing}"`);
+}
+
+/**
+ * Those of some ARNs that name a user, a role or a role's session of this account which does not exist. Of other
+ * accounts nothing is known.
+ */
+export async function missingPrincipals(
+  db: Kysely<Schema>,
+  accountId: string,
+  arns: readonly string[],
+): Promise<string[]> {
+  const missing: string[] = [];
+  for (const arn of arns) {
+    const [, , , , account, name = ''] = arn.split(':');
+    if (account !== accountId || name === 'root') continue;
+    const [, role] = /^assumed-role\/(.+)\/[^/]+$/.exec(name) ?? [];
+    const rows = db.selectFrom('principals').select('arn');
+    const named =
+      role === undefined ? rows.where('arn', '=', arn) : rows.where('kind', '=', 'role').where('name', '=', role);
+    if ((await named.executeTakeFirst()) === undefined) missing.push(arn);
+  }
+  return missing;
+}

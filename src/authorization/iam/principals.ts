@@ -1,0 +1,271 @@
+import type { Kysely, Selectable } from 'kysely';
+import type { PrincipalsTable, Schema } from '../../store/schema.js';
+import { checkMaxSessionDuration, checkTags, checkValue, foldedTagKey } from './constraints.js';
+import { IamError, noSuchEntity, quotaExceeded } from './iam-error.js';
+import type { AttachedPolicy, ManagedPolicies } from './managed-policies.js';
+import { checkedPolicy, checkTrusted, policySize } from './policy-texts.js';
+import { uniqueId } from './unique-ids.js';
+
+export type PrincipalKind = PrincipalsTable['kind'];
+export type PrincipalRow = Selectable<PrincipalsTable>;
+export type Tags = ReadonlyMap<string, string>;
+
+/** What differs between users and roles. */
+const kinds = {
+  user: { Noun: 'User', parameter: 'userName', prefix: 'AIDA', inlineCharacters: 2_048 },
+  role: { Noun: 'Role', parameter: 'roleName', prefix: 'AROA', inlineCharacters: 10_240 },
+} as const;
+
+const mostAttachedPolicies = 10;
+const trustCharacters = 2_048;
+const defaultSessionSeconds = 3_600;
+
+/** What a role has and a user has not. */
+export interface RoleProperties {
+  readonly trustPolicy: string;
+  readonly description?: string | undefined;
+  readonly maxSessionSeconds?: number | undefined;
+}
+
+export interface NewPrincipal {
+  readonly name: string;
+  readonly path?: string | undefined;
+  readonly tags?: Tags | undefined;
+  /** ARN of a managed policy. */
+  readonly permissionsBoundary?: string | undefined;
+  /** Of a role, and only of it. */
+  readonly role?: RoleProperties | undefined;
+}
+
+/** The users or the roles of the account, as IAM manages them. Names are told apart by case, but must differ without. */
+export class Principals {
+  readonly #kind;
+
+  constructor(
+    private readonly db: Kysely<Schema>,
+    private readonly accountId: string,
+    private readonly kind: PrincipalKind,
+    private readonly policies: ManagedPolicies,
+  ) {
+    this.#kind = kinds[kind];
+  }
+
+  /** @throws IamError EntityAlreadyExists, ValidationError, MalformedPolicyDocument, LimitExceeded, NoSuchEntity */
+  async create(principal: NewPrincipal, at: Date): Promise<PrincipalRow> {
+    const { name, path = '/', tags = new Map(), permissionsBoundary, role } = principal;
+    const { Noun, parameter, prefix } = this.#kind;
+    checkValue(parameter, name);
+    checkValue('path', path);
+    checkTags([...tags], `TagsPer${Noun}`);
+    const row: PrincipalRow = {
+      arn: `arn:aws:iam::${this.accountId}:${this.kind}${path}${name}`,
+      unique_id: uniqueId(prefix),
+      kind: this.kind,
+      path,
+      name,
+      folded_name: name.toLowerCase(),
+      created_at: at.getTime(),
+      description: role?.description ?? null,
+      trust_policy: role?.trustPolicy ?? null,
+      max_session_seconds: role ? (role.maxSessionSeconds ?? defaultSessionSeconds) : null,
+      permissions_boundary: permissionsBoundary ?? null,
+    };
+    if (role) await this.checkRole(role);
+    if (permissionsBoundary !== undefined) await this.policies.find(permissionsBoundary);
+    const namesake = await this.rows().where('folded_name', '=', row.folded_name).executeTakeFirst();
+    if (namesake) throw new IamError('EntityAlreadyExists', `${Noun} with name ${name} already exists.`);
+    await this.db.insertInto('principals').values(row).execute();
+    await this.writeTags(row.arn, tags);
+    return row;
+  }
+
+  /** @throws IamError NoSuchEntity */
+  async get(name: string): Promise<PrincipalRow> {
+    const row = await this.find(name);
+    if (row === undefined) throw noSuchEntity(`The ${this.kind} with name ${name} cannot be found.`);
+    return row;
+  }
+
+  async find(name: string): Promise<PrincipalRow | undefined> {
+    return this.rows().where('name', '=', name).executeTakeFirst();
+  }
+
+  /** By name. */
+  async list(pathPrefix = '/'): Promise<PrincipalRow[]> {
+    const rows = await this.rows().orderBy('name').execute();
+    return rows.filter(({ path }) => path.startsWith(pathPrefix));
+  }
+
+  /** @throws IamError DeleteConflict while it has access keys or policies; NoSuchEntity */
+  async delete(name: string): Promise<void> {
+    const { arn } = await this.get(name);
+    const conflicts = [
+      ['access_keys', 'delete access keys'],
+      ['inline_policies', 'delete policies'],
+      ['attached_policies', 'detach all policies'],
+    ] as const;
+    for (const [table, first] of conflicts) {
+      const row = await this.db
+        .selectFrom(table)
+        .select('principal_arn')
+        .where('principal_arn', '=', arn)
+        .executeTakeFirst();
+      if (row) throw new IamError('DeleteConflict', `Cannot delete entity, must ${first} first.`);
+    }
+    await this.db.deleteFrom('principals').where('arn', '=', arn).execute();
+  }
+
+  /** Adds tags, and gives new values to those that it has. @throws IamError InvalidInput, LimitExceeded ... */
+  async tag(name: string, tags: Tags): Promise<void> {
+    const { arn } = await this.get(name);
+    checkTags([...tags], `TagsPer${this.#kind.Noun}`);
+    const changed = new Set([...tags.keys()].map(foldedTagKey));
+    const kept = [...(await this.tagsOf(arn))].filter(([key]) => !changed.has(foldedTagKey(key)));
+    await this.replaceTags(arn, new Map([...kept, ...tags]));
+  }
+
+  /** @param keys those that it does not have are left out */
+  async untag(name: string, keys: readonly string[]): Promise<void> {
+    const { arn } = await this.get(name);
+    const removed = new Set(keys.map(foldedTagKey));
+    const kept = [...(await this.tagsOf(arn))].filter(([key]) => !removed.has(foldedTagKey(key)));
+    await this.replaceTags(arn, new Map(kept));
+  }
+
+  /** By key. */
+  async tags(name: string): Promise<Tags> {
+    return this.tagsOf((await this.get(name)).arn);
+  }
+
+  /** @throws IamError MalformedPolicyDocument, LimitExceeded ... */
+  async putPolicy(name: string, policyName: string, document: string): Promise<void> {
+    const { arn } = await this.get(name);
+    checkValue('policyName', policyName);
+    checkedPolicy(document, 'identity');
+    const others = await this.inlinePolicies(arn).where('name', '!=', policyName).execute();
+    const size = others.reduce((sum, other) => sum + policySize(other.document), policySize(document));
+    if (size > this.#kind.inlineCharacters) {
+      const sentence = `Maximum policy size of ${this.#kind.inlineCharacters} bytes exceeded for ${this.kind} ${name}`;
+      throw new IamError('LimitExceeded', sentence);
+    }
+    await this.db
+      .insertInto('inline_policies')
+      .values({ principal_arn: arn, name: policyName, document })
+      .onConflict((conflict) => conflict.columns(['principal_arn', 'name']).doUpdateSet({ document }))
+      .execute();
+  }
+
+  /** @throws IamError NoSuchEntity */
+  async getPolicy(name: string, policyName: string): Promise<string> {
+    const { arn } = await this.get(name);
+    const row = await this.inlinePolicies(arn).where('name', '=', policyName).executeTakeFirst();
+    if (row) return row.document;
+    throw noSuchEntity(`The ${this.kind} policy with name ${policyName} cannot be found.`);
+  }
+
+  /** Inline policies: name -> document, by name. */
+  async listPolicies(name: string): Promise<ReadonlyMap<string, string>> {
+    const { arn } = await this.get(name);
+    const rows = await this.inlinePolicies(arn).orderBy('name').execute();
+    return new Map(rows.map((row) => [row.name, row.document]));
+  }
+
+  /** @throws IamError NoSuchEntity */
+  async deletePolicy(name: string, policyName: string): Promise<void> {
+    await this.getPolicy(name, policyName);
+    const { arn } = await this.get(name);
+    await this.db
+      .deleteFrom('inline_policies')
+      .where('principal_arn', '=', arn)
+      .where('name', '=', policyName)
+      .execute();
+  }
+
+  /** @throws IamError NoSuchEntity, LimitExceeded */
+  async attach(name: string, policyArn: string): Promise<void> {
+    const { arn } = await this.get(name);
+    await this.policies.find(policyArn);
+    const attached = await this.policies.attachedTo(arn);
+    if (attached.some((policy) => policy.arn === policyArn)) return;
+    if (attached.length >= mostAttachedPolicies) {
+      throw quotaExceeded(`PoliciesPer${this.#kind.Noun}`, mostAttachedPolicies);
+    }
+    await this.db.insertInto('attached_policies').values({ principal_arn: arn, policy_arn: policyArn }).execute();
+  }
+
+  /** @throws IamError NoSuchEntity */
+  async detach(name: string, policyArn: string): Promise<void> {
+    const { arn } = await this.get(name);
+    const { numDeletedRows } = await this.db
+      .deleteFrom('attached_policies')
+      .where('principal_arn', '=', arn)
+      .where('policy_arn', '=', policyArn)
+      .executeTakeFirst();
+    if (numDeletedRows === 0n) throw noSuchEntity(`Policy ${policyArn} was not found.`);
+  }
+
+  /** By ARN. */
+  async listAttached(name: string): Promise<AttachedPolicy[]> {
+    return this.policies.attachedTo((await this.get(name)).arn);
+  }
+
+  /** @param policyArn undefined for none. @throws IamError NoSuchEntity */
+  async setBoundary(name: string, policyArn: string | undefined): Promise<void> {
+    const { arn } = await this.get(name);
+    if (policyArn !== undefined) await this.policies.find(policyArn);
+    const boundary = { permissions_boundary: policyArn ?? null };
+    await this.db.updateTable('principals').set(boundary).where('arn', '=', arn).execute();
+  }
+
+  /** Changes what a role has and a user has not; what is left out stays. @throws IamError */
+  async updateRole(name: string, changes: Partial<RoleProperties>): Promise<void> {
+    const { arn } = await this.get(name);
+    await this.checkRole(changes);
+    const { trustPolicy, description, maxSessionSeconds } = changes;
+    const set = {
+      ...(trustPolicy !== undefined && { trust_policy: trustPolicy }),
+      ...(description !== undefined && { description }),
+      ...(maxSessionSeconds !== undefined && { max_session_seconds: maxSessionSeconds }),
+    };
+    if (Object.keys(set).length === 0) return;
+    await this.db.updateTable('principals').set(set).where('arn', '=', arn).execute();
+  }
+
+  private async checkRole({ trustPolicy, description, maxSessionSeconds }: Partial<RoleProperties>): Promise<void> {
+    if (description !== undefined) checkValue('description', description);
+    if (maxSessionSeconds !== undefined) checkMaxSessionDuration(maxSessionSeconds);
+    if (trustPolicy === undefined) return;
+    const policy = checkedPolicy(trustPolicy, 'trust');
+    if (policySize(trustPolicy) > trustCharacters) throw quotaExceeded('ACLSizePerRole', trustCharacters);
+    await checkTrusted(this.db, this.accountId, policy);
+  }
+
+  private rows() {
+    return this.db.selectFrom('principals').selectAll().where('kind', '=', this.kind);
+  }
+
+  private inlinePolicies(arn: string) {
+    return this.db.selectFrom('inline_policies').select(['name', 'document']).where('principal_arn', '=', arn);
+  }
+
+  private async tagsOf(arn: string): Promise<Tags> {
+    const rows = await this.db
+      .selectFrom('principal_tags')
+      .select(['tag_key', 'tag_value'])
+      .where('principal_arn', '=', arn)
+      .orderBy('tag_key')
+      .execute();
+    return new Map(rows.map(({ tag_key, tag_value }) => [tag_key, tag_value]));
+  }
+
+  private async replaceTags(arn: string, tags: Tags): Promise<void> {
+    checkTags([...tags], `TagsPer${this.#kind.Noun}`);
+    await this.db.deleteFrom('principal_tags').where('principal_arn', '=', arn).execute();
+    await this.writeTags(arn, tags);
+  }
+
+  private async writeTags(arn: string, tags: Tags): Promise<void> {
+    const rows = [...tags].map(([tag_key, tag_value]) => ({ principal_arn: arn, tag_key, tag_value }));
+    if (rows.length > 0) await this.db.insertInto('principal_tags').values(rows).execute();
+  }
+}
