@@ -100,6 +100,10 @@ export const settingTable = {
   keysPerAccount: { type: wholeNumber(1, 10_000_000).default(100_000), meaning: 'How many keys there may be' },
   aliasesPerKey: { type: wholeNumber(1, 1_000_000).default(50), meaning: 'How many aliases a key may have' },
   grantsPerKey: { type: wholeNumber(1, 1_000_000).default(50_000), meaning: 'How many grants a key may have' },
+  seedFile: {
+    type: z.string().min(1).optional(),
+    meaning: 'YAML file of keys and aliases that init makes where they are missing',
+  },
   insecureNoAuth: {
     type: truth.default(false),
     meaning: 'Answer unsigned requests as the first administrator; only on a loopback address, only for laboratories',

@@ -16,17 +16,21 @@ import {
   writePrivateFile,
 } from './data-directory.js';
 import { openOwnToken } from './own-token.js';
+import { readSeedFile } from './seed-file.js';
+import { seedKeys } from './seeding.js';
 import { usesOwnSoftHsm } from './token-settings.js';
 
 /**
  * Makes what the service needs to run: directory, SoftHSM2 token (unless a module is configured), database, sealing
- * key, first administrator. What exists is kept, so that it may be run again, also after it was interrupted.
+ * key, first administrator, the keys of the seed. What exists is kept, so that it may be run again, also after it was
+ * interrupted.
  *
  * @param report is told of each thing that was made
  * @throws Error that says what to do
  */
 export async function initialise(settings: Settings, report: (what: string) => void): Promise<void> {
   const directory = dataDirectory(settings);
+  const seed = settings.seedFile === undefined ? undefined : readSeedFile(settings.seedFile, settings);
   makePrivateDirectory(directory.path);
   if (usesOwnSoftHsm(settings)) initialiseOwnToken(settings, directory, report);
 
@@ -41,6 +45,7 @@ export async function initialise(settings: Settings, report: (what: string) => v
     }
     await prepareMaterialIds(new MaterialIds(token), report);
     await createFirstAdministrator(settings, directory, store, sealer, report);
+    if (seed) await seedKeys(settings, seed, { token, store, sealer }, report);
   } finally {
     await store.close();
   }

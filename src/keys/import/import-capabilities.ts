@@ -185,7 +185,7 @@ export class ImportCapabilities {
 const nameOf = (algorithm: AlgorithmSpec, kind: MaterialKind) => `${algorithm}/${kind}`;
 
 /** What a client does with its key material. */
-function wrapMaterial(wrappingKey: KeyObject, { hash, hybrid }: WrappingAlgorithm, material: Buffer): Buffer {
+export function wrapMaterial(wrappingKey: KeyObject, { hash, hybrid }: WrappingAlgorithm, material: Buffer): Buffer {
   const encrypt = (data: Buffer) =>
     publicEncrypt({ key: wrappingKey, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: hash }, data);
   if (!hybrid) return encrypt(material);
