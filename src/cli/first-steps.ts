@@ -1,11 +1,8 @@
 import { hostname } from 'node:os';
 import type { Settings } from '../config/settings.js';
 import { dataDirectory } from '../server/data-directory.js';
-
-/** As a POSIX shell reads it back. */
-function quoted(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-}
+import { quoted } from './shell-word.js';
+import { namedAsCertified, trustLines } from './tls-first-steps.js';
 
 /** Where the reader of the first steps finds the service, as words of a shell. */
 interface Place {
@@ -17,10 +14,10 @@ interface Place {
   readonly stop: string;
 }
 
-function onThisMachine(endpoint: string, credentials: string): Place {
+function onThisMachine(settings: Settings, url: string, credentials: string): Place {
   return {
-    before: [],
-    endpoint,
+    before: trustLines(settings),
+    endpoint: settings.tlsCertificateFile === undefined ? url : namedAsCertified(settings.tlsCertificateFile, url),
     credentials: quoted(credentials),
     stop: 'Ctrl-C stops the service; npm start goes on with the same keys.',
   };
@@ -50,7 +47,7 @@ export function firstSteps(settings: Settings, url: string): string {
   const { container } = process.env;
   const { before, endpoint, credentials, stop } =
     container === undefined
-      ? onThisMachine(url, credentialsFile)
+      ? onThisMachine(settings, url, credentialsFile)
       : inContainer(container === 'podman' ? 'podman' : 'docker', url, credentialsFile);
   return `
 Now type this in another terminal (AWS CLI 2.13, 1.29 or newer):

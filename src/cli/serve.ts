@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { checkListener } from '../config/listener.js';
+import { checkListener, servesTls } from '../config/listener.js';
 import { supervise } from '../server/supervisor.js';
 import { firstSteps } from './first-steps.js';
 import { initialiseFirst } from './init-first.js';
@@ -19,7 +19,7 @@ export function addServeCommand(program: Command): void {
     }
     if (options.init && !(await initialiseFirst(options))) return;
     await supervise(settings, ({ host, port }) => {
-      const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+      const url = `${servesTls(settings) ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
       console.log(`listening on ${url}`);
       if (options.firstSteps) console.log(firstSteps(settings, url));
     });

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parsedJson } from './json-setting.js';
 
 /** A further token, which CreateCustomKeyStore can take as a key store. */
 const keyStore = z.strictObject({
@@ -33,12 +34,3 @@ function areDifferent(nameOf: (each: DeclaredKeyStore) => string) {
 export const keyStoresSetting = z
   .preprocess((value) => (typeof value === 'string' ? parsedJson(value) : value), keyStores)
   .default([]);
-
-/** Null, which is no list either, for text that is no JSON. */
-function parsedJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}

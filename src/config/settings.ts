@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { keyStoresSetting } from './key-stores.js';
+import { tlsClientsSetting } from './tls-clients.js';
 
 /** A setting: how it is checked, and what it means in one line. Its name elsewhere follows from its name here. */
 interface Setting {
@@ -28,6 +29,27 @@ export const settingTable = {
     meaning: 'Serve without TLS on an address that is not loopback: behind a proxy with TLS, or in a container',
   },
   port: { type: wholeNumber(0, 65535).default(8080), meaning: 'Port to listen on; 0 takes a free one' },
+  tlsCertificateFile: {
+    type: z.string().min(1).optional(),
+    meaning: 'Certificate of the service, and what leads to its CA, in PEM: HTTPS instead of HTTP',
+  },
+  tlsKeyFile: {
+    type: z.string().min(1).optional(),
+    meaning: "The certificate's private key, in PEM, without a passphrase",
+  },
+  tlsClientCertificates: {
+    type: z.enum(['none', 'optional', 'required']).default('none'),
+    meaning: 'Whether clients are asked for certificates, and whether they are let in without',
+  },
+  tlsClientCaFile: {
+    type: z.string().min(1).optional(),
+    meaning: 'Certificates of the CAs, in PEM, whose client certificates are believed',
+  },
+  tlsClients: {
+    type: tlsClientsSetting,
+    meaning:
+      'Which client certificates may act for which principals: a list of {fingerprint or commonName or subjectAltName, principals, sourceAddresses}; JSON outside the file',
+  },
   region: {
     type: z
       .string()

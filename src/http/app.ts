@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { ServerOptions } from 'node:https';
 import type { Duplex } from 'node:stream';
 import express from 'express';
 import type { Logger } from 'pino';
@@ -19,8 +20,12 @@ const requestTimeout = 30_000;
 /** Longer than the idle time of usual load balancers, which would else reuse a connection that is being closed. */
 const keepAliveTimeout = 75_000;
 
-/** The HTTP server: KMS's JSON 1.1 protocol on /, there too STS's, and the probes of operators beside them. */
-export function createHttpServer(services: HttpServices): Server {
+/**
+ * The HTTP server: KMS's JSON 1.1 protocol on /, there too STS's, and the probes of operators beside them.
+ *
+ * @param tls undefined for plain HTTP
+ */
+export function createHttpServer(services: HttpServices, tls?: ServerOptions): Server {
   const app = express();
   for (const setting of ['x-powered-by', 'etag', 'query parser']) app.disable(setting);
 
@@ -32,10 +37,12 @@ export function createHttpServer(services: HttpServices): Server {
   app.use((request, response) => handle(services, request, response));
 
   // a request without a Host header is refused by the signature's verification, in KMS's words
-  const server = createExpressServer(app, { requestTimeout, keepAliveTimeout, requireHostHeader: false });
+  const server = createExpressServer(app, { requestTimeout, keepAliveTimeout, requireHostHeader: false }, tls);
   // without these, node itself refuses such requests, and not in KMS's form
   server.on('checkExpectation', (request, response) => server.emit('request', request, response));
   server.on('connect', (_request, socket: Duplex) => refuseConnection(services.log, socket));
+  // node passes these on to clientError; there is nobody yet to whom an answer could be written
+  server.prependListener('tlsClientError', (_error, socket: Duplex) => socket.destroy());
   server.on('clientError', (error, socket) => refuseConnection(services.log, socket, error));
   return server;
 }
@@ -95,7 +102,7 @@ async function answerKmsRequest(
   const target = headers['x-amz-target'];
   const operation = operationOfTarget(typeof target === 'string' ? target : undefined);
   if (operation === undefined) throw new KmsError('UnknownOperationException');
-  const principal = await callerOf(services.unsignedPrincipal, services.verifier, request, body);
+  const principal = await callerOf(services, services.verifier, request, body);
   return answer(services.kms, operation, { principal, source: requestSource(request), requestId }, body);
 }
 

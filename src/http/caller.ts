@@ -3,16 +3,42 @@ import type { AccessKey } from '../authorization/identities.js';
 import type { Principal } from '../authorization/principal.js';
 import { isLoopback } from '../config/load-settings.js';
 import { KmsError } from '../contract/kms-error.js';
+import { clientCertificateOf } from './client-certificate.js';
+import type { HttpServices } from './protocol.js';
 import type { SigV4Verifier } from './sigv4/verifier.js';
 
+/** What tells who may come in. */
+type Door = Pick<HttpServices, 'unsignedPrincipal' | 'clientCertificates'>;
+
 /**
- * Who makes a request: who signed it or, where requests need no signature, the principal that stands in for everybody.
+ * Who makes a request, and may make it over this connection.
+ *
+ * @throws KmsError of the verification; AccessDeniedException when the connection's client certificate or address is
+ * not one for this principal
+ */
+export async function callerOf(
+  door: Door,
+  verifier: SigV4Verifier<AccessKey>,
+  request: IncomingMessage,
+  body: Buffer,
+): Promise<Principal> {
+  const principal = await authenticated(door, verifier, request, body);
+  const { socket } = request;
+  door.clientCertificates.check(principal, {
+    certificate: clientCertificateOf(socket),
+    address: socket.remoteAddress ?? '',
+  });
+  return principal;
+}
+
+/**
+ * Who signed a request or, where requests need no signature, the principal that stands in for everybody.
  *
  * @throws KmsError of the verification; AccessDeniedException for an unsigned request that names another host than this
  * one: a web page that a browser here has opened can send such requests (DNS rebinding)
  */
-export async function callerOf(
-  unsignedPrincipal: Principal | undefined,
+async function authenticated(
+  { unsignedPrincipal }: Door,
   verifier: SigV4Verifier<AccessKey>,
   request: IncomingMessage,
   body: Buffer,

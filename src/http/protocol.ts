@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Logger } from 'pino';
+import type { ClientCertificates } from '../authorization/client-certificates.js';
 import type { AccessKey } from '../authorization/identities.js';
 import type { Principal } from '../authorization/principal.js';
 import type { KmsError } from '../contract/kms-error.js';
@@ -14,6 +15,8 @@ export interface HttpServices {
   readonly stsVerifier: SigV4Verifier<AccessKey>;
   /** Stands in for every caller when requests need no signature. */
   readonly unsignedPrincipal: Principal | undefined;
+  /** Who may come in over which connection. */
+  readonly clientCertificates: ClientCertificates;
   readonly maxBodyBytes: number;
   readonly log: Logger;
   /** True when the token and the store answer. */

@@ -36,11 +36,11 @@ const queryErrors: { readonly [N in KmsErrorName]?: readonly [code: string, stat
 export const sts: Protocol = {
   contentType: 'text/xml',
 
-  async answer({ unsignedPrincipal, stsVerifier }, request, requestId, body) {
+  async answer(services, request, requestId, body) {
     if (request.method !== 'POST' || request.url !== '/') {
       throw new KmsError('UnknownOperationException', 'STS takes POST requests to the path / only.');
     }
-    const principal = await callerOf(unsignedPrincipal, stsVerifier, request, body);
+    const principal = await callerOf(services, services.stsVerifier, request, body);
     const form = new URLSearchParams(body.toString());
     if (form.get('Action') !== 'GetCallerIdentity' || form.get('Version') !== version) {
       throw new KmsError(

@@ -1,6 +1,7 @@
 import cluster, { type Worker } from 'node:cluster';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
+import { servesTls } from '../config/listener.js';
 import type { Settings } from '../config/settings.js';
 import { type FromWorker, settingsVariable, type ToWorker } from './worker-messages.js';
 
@@ -84,6 +85,14 @@ export function supervise(settings: Settings, ready: (address: { host: string; p
       endWhenAllHave();
     };
 
+    const renew = () => {
+      for (const worker of workers()) {
+        if (worker.isConnected()) worker.send({ kind: 'renew TLS' } satisfies ToWorker);
+      }
+    };
+
+    // without TLS there is nothing to read again, and the terminal is gone
+    process.on('SIGHUP', servesTls(settings) ? renew : stop);
     process.on('SIGTERM', stop);
     process.on('SIGINT', stop);
     for (let each = 0; each < settings.workers; each++) launch();

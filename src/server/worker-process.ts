@@ -17,12 +17,14 @@ export async function runWorker(): Promise<void> {
   };
   process.on('message', ({ kind }: ToWorker) => {
     if (kind === 'stop') void stop();
+    if (kind === 'renew TLS') worker?.renewTls();
   });
   // the supervisor is gone: nobody would replace or stop this worker
   process.on('disconnect', () => void stop());
   // a terminal sends its signals to the whole group; the supervisor decides what they mean
   process.on('SIGINT', () => {});
   process.on('SIGTERM', () => {});
+  process.on('SIGHUP', () => {});
   try {
     worker = await startWorker(JSON.parse(process.env[settingsVariable] ?? '') as Settings);
     await tell({ kind: 'listening', ...worker.address });

@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { Server } from 'node:http';
+import { Server as SecureServer } from 'node:https';
 import { type Logger, pino } from 'pino';
+import { AccessKeyUses } from '../authorization/access-key-uses.js';
+import { ClientCertificates } from '../authorization/client-certificates.js';
 import { Identities } from '../authorization/identities.js';
 import type { Settings } from '../config/settings.js';
 import { createHttpServer } from '../http/app.js';
@@ -17,6 +20,8 @@ import { composeKms } from './compose-kms.js';
 import { dataDirectory, isInitialised } from './data-directory.js';
 import { openOwnToken } from './own-token.js';
 import { type ScheduledTask, schedule } from './schedule.js';
+import { tlsServerOptions } from './tls-files.js';
+import { keepTlsRenewed } from './tls-renewal.js';
 
 /** How long a worker may hold the login to a custom key store that another has disconnected, in milliseconds. */
 const keyStoreMilliseconds = 1_000;
@@ -24,6 +29,8 @@ const keyStoreMilliseconds = 1_000;
 /** A worker that answers requests. */
 export interface Worker {
   readonly address: { readonly host: string; readonly port: number };
+  /** Reads the TLS files again; what cannot be used is logged, and the old is kept. */
+  renewTls(): void;
   /** Takes no new connections, finishes what is under way, and ends. */
   stop(): Promise<void>;
 }
@@ -35,6 +42,7 @@ export async function startWorker(settings: Settings): Promise<Worker> {
   if (!isInitialised(directory)) {
     throw new Error(`The data directory ${directory.path} is not initialised. Type: hsm-kms init`);
   }
+  const tls = tlsServerOptions(settings, (what) => log.warn(what));
   const token = openOwnToken(settings, directory, (what) => log.warn({ what }, 'the token was repaired'));
   const sealer = new Sealer(token);
   if (!sealer.isReady()) {
@@ -50,24 +58,31 @@ export async function startWorker(settings: Settings): Promise<Worker> {
   const { kms, keyStoreTokens } = composeKms(settings, { own: { token, capabilities }, store, sealer, log });
   const { uses } = kms;
   const identities = new Identities(store, sealer, settings.accountId, kms.policies);
+  const accessKeyUses = new AccessKeyUses(store);
   const verifierFor = (service: string, regions: string[]) =>
     new SigV4Verifier({
       regions,
       services: [service],
       findAccessKey: (accessKeyId) => identities.find(accessKeyId),
+      onVerified: ({ accessKeyId, service, region }) => accessKeyUses.note(accessKeyId, service, region),
       // the AWS SDK for PHP does not sign it, and it can only lead to a refusal here
       requireSignedContentType: false,
     });
-  const server = createHttpServer({
-    kms,
-    verifier: verifierFor('kms', [settings.region]),
-    // clients that know nothing of Regions sign for STS's global endpoint, which is in us-east-1
-    stsVerifier: verifierFor('sts', [settings.region, 'us-east-1']),
-    unsignedPrincipal: settings.insecureNoAuth ? await unsignedPrincipal(identities) : undefined,
-    maxBodyBytes: settings.maxBodyBytes,
-    log,
-    isReady: async () => token.isHealthy() && (await isAnswering(store)),
-  });
+  const server = createHttpServer(
+    {
+      kms,
+      verifier: verifierFor('kms', [settings.region]),
+      // clients that know nothing of Regions sign for STS's global endpoint, which is in us-east-1
+      stsVerifier: verifierFor('sts', [settings.region, 'us-east-1']),
+      unsignedPrincipal: settings.insecureNoAuth ? await unsignedPrincipal(identities) : undefined,
+      clientCertificates: new ClientCertificates(settings.tlsClients),
+      maxBodyBytes: settings.maxBodyBytes,
+      log,
+      isReady: async () => token.isHealthy() && (await isAnswering(store)),
+    },
+    tls,
+  );
+  const tlsRenewal = server instanceof SecureServer ? keepTlsRenewed(server, settings, log) : undefined;
   const stopSchedule = schedule(
     scheduledTasks(kms),
     new Leases(store, `${process.pid}-${randomUUID()}`),
@@ -76,6 +91,7 @@ export async function startWorker(settings: Settings): Promise<Worker> {
   );
   const writeUses = setInterval(() => {
     uses.write().catch((error) => log.error({ err: error }, 'the last uses of keys cannot be written'));
+    accessKeyUses.write().catch((error) => log.error({ err: error }, 'the last uses of access keys cannot be written'));
   }, settings.usesMilliseconds);
   const closeKeyStores = setInterval(() => {
     keyStoreTokens.closeDisconnected().catch((error) => log.error({ err: error }, 'key stores cannot be looked at'));
@@ -83,15 +99,17 @@ export async function startWorker(settings: Settings): Promise<Worker> {
   await listen(server, settings);
   const address = server.address();
   const stop = async () => {
+    tlsRenewal?.stop();
     await drain(server, settings.drainMilliseconds, log);
     clearInterval(writeUses);
     clearInterval(closeKeyStores);
     await stopSchedule();
     await uses.write();
+    await accessKeyUses.write();
     await store.close();
   };
   const port = typeof address === 'object' && address ? address.port : settings.port;
-  return { address: { host: settings.host, port }, stop };
+  return { address: { host: settings.host, port }, renewTls: () => tlsRenewal?.renew(), stop };
 }
 
 /** What is done when its time has come, whichever worker finds it due. */
