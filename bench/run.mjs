@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { CreateKeyCommand, KMSClient } from '@aws-sdk/client-kms';
 import { cases, nameOf } from './cases.mjs';
+import { decisionsText, measureDecisions } from './decisions.mjs';
 import { loadAverage, machineFacts } from './machine.mjs';
 import { Measurement } from './measurement.mjs';
 import { readOptions, usage } from './options.mjs';
@@ -103,10 +104,11 @@ async function main() {
     await service.stop();
   }
 
+  const decisions = measureDecisions();
   const goals = judge(results);
   const loadAfter = loadAverage();
   console.log(`load average at end: ${loadAfter.join(' ')}\n`);
-  console.log(`${tableOf(results)}\n\n${legend}\n\n${goalsText(goals)}`);
+  console.log(`${tableOf(results)}\n\n${legend}\n\n${decisionsText(decisions)}\n\n${goalsText(goals)}`);
   const { seconds, warmUpSeconds, rounds, workers, clients } = options;
   const document = {
     startedAt,
@@ -114,6 +116,7 @@ async function main() {
     loadAverage: { before: loadBefore, after: loadAfter },
     options: { seconds, warmUpSeconds, rounds, workers, clients },
     results,
+    decisions,
     goals,
   };
   mkdirSync(dirname(options.json), { recursive: true });

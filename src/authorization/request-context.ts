@@ -179,9 +179,10 @@ const families: readonly {
 
 const principalTypes = { user: 'User', 'role-session': 'AssumedRole', root: 'Account' } as const;
 
-/** A request's side of conditions. Nothing is computed before a policy asks for it. */
+/** A request's side of conditions. Nothing is computed before a policy asks for it, and nothing twice. */
 export class RequestContext implements ConditionContext {
   private readonly asked: Asked;
+  private readonly known = new Map<string, ConditionValue | undefined>();
 
   constructor(request: RequestFacts, permission: PermissionFacts) {
     this.asked = { ...request, ...permission };
@@ -189,8 +190,12 @@ export class RequestContext implements ConditionContext {
 
   /** @param key in lower case */
   get(key: string): ConditionValue | undefined {
+    const known = this.known.get(key);
+    if (known !== undefined || this.known.has(key)) return known;
     const source = sources.get(key);
-    return source ? source(this.asked) : this.inFamily(key);
+    const value = source ? source(this.asked) : this.inFamily(key);
+    this.known.set(key, value);
+    return value;
   }
 
   /** The values of all names that differ from the asked one in case only: key names ignore case, clients' do not. */
