@@ -29,7 +29,7 @@ function readCertificate(socket: TLSSocket): ClientCertificate | undefined {
 }
 
 /** A name and its kind; names with characters that could be taken for separators are JSON strings. */
-const nameInList = /([A-Za-z ]+:)(?:("(?:[^"\\]|\\.)*")|([^",]*))(?:, |$)/y;
+const nameInList = /([A-Za-z ]+:)(?:("(?:[^"\\]|\\.)*")|([^",]*))(?:, (?!$)|$)/y;
 
 /**
  * The names of a list as Node prints it: `DNS:a.example.com, URI:"a, b"`.

@@ -82,11 +82,11 @@ export class CertificateAuthority implements CertificateFiles {
 }
 
 /** A certificate that signed itself, for the loopback addresses. */
-export function selfSigned(directory: string, file: string): CertificateFiles {
+export function selfSigned(directory: string, file: string, subject = `/CN=${file}`): CertificateFiles {
   const at = (ending: string) => join(directory, file + ending);
   newKey(at('.key'));
   openssl(
-    ...['req', '-x509', '-new', '-key', at('.key'), '-out', at('.pem'), '-days', '2', '-subj', `/CN=${file}`],
+    ...['req', '-x509', '-new', '-key', at('.key'), '-out', at('.pem'), '-days', '2', '-subj', subject],
     ...['-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'],
   );
   return { certificate: at('.pem'), key: at('.key') };
