@@ -69,7 +69,7 @@ export function measureDecisions() {
  * @param {import('../dist/authorization/policy/document.js').PolicyDocument[]} identityPolicies
  */
 function decider(keyPolicy, identityPolicies) {
-  const rule = findActionRule('kms:Decrypt', 'key');
+  const rule = findActionRule('kms:Decrypt', 'key')?.rule;
   if (rule === undefined) throw new Error('there is no rule for kms:Decrypt');
   /** @type {any} what conditions look at of a principal, a key and a request */
   const [principal, key, request] = [

@@ -102,12 +102,13 @@ export function authorizeMissing(request: RequestFacts, permission: Permission):
 }
 
 /** The ARNs by which a grant may mean the caller: its own, its role's, its account's. */
-function granteesOf({ principal }: RequestFacts): string[] {
+export function granteesOf({ principal }: Pick<RequestFacts, 'principal'>): string[] {
   const { arn, roleArn, accountId } = principal;
   return [arn, ...(roleArn === undefined ? [] : [roleArn]), `arn:aws:iam::${accountId}:root`];
 }
 
-function decisionRequest(
+/** Everything that bears on one permission. */
+export function decisionRequest(
   request: RequestFacts,
   { rule, resource, keyPolicy, retiring, ...facts }: Permission,
   grants: readonly Grant[] | undefined,

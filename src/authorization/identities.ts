@@ -6,7 +6,7 @@ import type { Sealer } from '../token/sealing.js';
 import { administratorAccessArn, awsManagedPolicies } from './aws-managed-policies.js';
 import { missingPrincipals } from './iam/policy-texts.js';
 import type { PolicyDocument } from './policy/document.js';
-import type { Permissions, Principal, Role } from './principal.js';
+import { accountRoot, type Permissions, type Principal, type Role, sessionPrincipal } from './principal.js';
 import { purposeOfSecret } from './secret-purpose.js';
 import type { StoredPolicies } from './stored-policies.js';
 
@@ -32,7 +32,7 @@ export class Identities {
 
   constructor(
     private readonly store: Store,
-    private readonly sealer: Sealer,
+    private readonly sealer: Pick<Sealer, 'open'>,
     private readonly accountId: string,
     private readonly policies: StoredPolicies,
   ) {
@@ -56,6 +56,32 @@ export class Identities {
       const row = await this.principalRow(arn, 'user');
       return row && this.principalOf(row);
     });
+  }
+
+  /**
+   * Whoever an ARN names: a user, a role session, a role (as a session of it), the account root. Read from the store
+   * each time.
+   *
+   * @param at when the session began
+   */
+  async findPrincipal(arn: string, at: Date): Promise<Principal | undefined> {
+    if (arn === `arn:aws:iam::${this.accountId}:root`) return accountRoot(this.accountId);
+    const user = await this.findUser(arn);
+    if (user) return user;
+    const [, account, roleName, sessionName = 'session'] =
+      /^arn:aws:sts::(\d{12}):assumed-role\/([^/]+)\/([^/]+)$/.exec(arn) ?? [];
+    if (roleName !== undefined && account !== this.accountId) return undefined;
+    const role = await this.findRole(roleName === undefined ? arn : await this.arnOfRole(roleName));
+    return (
+      role &&
+      sessionPrincipal(role, {
+        sessionName,
+        tags: new Map(),
+        sessionPolicies: undefined,
+        issuedAt: at,
+        sourceIdentity: undefined,
+      })
+    );
   }
 
   /** Of users that are administrators, the one that was made first. */
@@ -87,6 +113,17 @@ export class Identities {
       const found = await read();
       if (this.store.revision() === revision) return found;
     }
+  }
+
+  /** '' when there is no such role. */
+  private async arnOfRole(name: string): Promise<string> {
+    const row = await this.store.db
+      .selectFrom('principals')
+      .select('arn')
+      .where('kind', '=', 'role')
+      .where('name', '=', name)
+      .executeTakeFirst();
+    return row?.arn ?? '';
   }
 
   private async loadAccessKey(accessKeyId: string): Promise<AccessKey | undefined> {

@@ -68,6 +68,24 @@ export function sessionPrincipal(role: Role, session: SessionFacts): Principal {
   };
 }
 
+/** The account itself, as who has its root user's credentials would be: nobody here has them. */
+export function accountRoot(accountId: string): Principal {
+  return {
+    arn: `arn:aws:iam::${accountId}:root`,
+    accountId,
+    kind: 'root',
+    uniqueId: accountId,
+    name: 'root',
+    tags: new Map(),
+    identityPolicies: [],
+    policyNames: [],
+    permissionsBoundary: undefined,
+    sessionPolicies: undefined,
+    tokenIssuedAt: undefined,
+    sourceIdentity: undefined,
+  };
+}
+
 /** True for who has the managed policy AdministratorAccess; what it allows, other policies may still deny. */
 export function isAdministrator({ identityPolicies }: Permissions): boolean {
   return identityPolicies.includes(administratorAccess);

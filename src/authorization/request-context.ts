@@ -17,6 +17,8 @@ export interface RequestFacts {
   readonly source: RequestSource;
   readonly at: Date;
   readonly home: Home;
+  /** Condition keys, in lower case, that are to have other values than the request gives them: for `explain`. */
+  readonly assumed?: ReadonlyMap<string, ConditionValue>;
 }
 
 /** What one of the request's permissions is about. */
@@ -182,10 +184,11 @@ const principalTypes = { user: 'User', 'role-session': 'AssumedRole', root: 'Acc
 /** A request's side of conditions. Nothing is computed before a policy asks for it, and nothing twice. */
 export class RequestContext implements ConditionContext {
   private readonly asked: Asked;
-  private readonly known = new Map<string, ConditionValue | undefined>();
+  private readonly known: Map<string, ConditionValue | undefined>;
 
   constructor(request: RequestFacts, permission: PermissionFacts) {
     this.asked = { ...request, ...permission };
+    this.known = new Map(request.assumed);
   }
 
   /** @param key in lower case */

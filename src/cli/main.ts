@@ -2,7 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { addConfigCommand } from './config.js';
+import { addExplainCommand } from './explain.js';
 import { addHealthCommand } from './health.js';
+import { addIdentityCommand } from './identity.js';
 import { addInitCommand } from './init.js';
 import { addServeCommand } from './serve.js';
 import { addTokenCommand } from './token.js';
@@ -13,7 +15,17 @@ const program = new Command('hsm-kms')
   .description('The AWS KMS API over the PKCS#11 token that you own')
   .version(version)
   .showHelpAfterError();
-for (const add of [addServeCommand, addInitCommand, addConfigCommand, addHealthCommand, addTokenCommand]) add(program);
+for (const add of [
+  addServeCommand,
+  addInitCommand,
+  addConfigCommand,
+  addIdentityCommand,
+  addExplainCommand,
+  addHealthCommand,
+  addTokenCommand,
+]) {
+  add(program);
+}
 
 // a reader that has seen enough (`| head`) is no error
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));

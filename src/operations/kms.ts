@@ -35,7 +35,11 @@ export interface Kms {
  * @param aliases whether alias names and alias ARNs are taken
  * @throws KmsError NotFoundException, InvalidArnException
  */
-export async function resolveKey(kms: Kms, text: string, aliases: boolean): Promise<KeyRecord> {
+export async function resolveKey(
+  kms: Pick<Kms, 'home' | 'keys' | 'aliases'>,
+  text: string,
+  aliases: boolean,
+): Promise<KeyRecord> {
   const reference = parseKeyReference(text, kms.home);
   if (reference.kind === 'key') {
     const key = await kms.keys.find(reference.id);

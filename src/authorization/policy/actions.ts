@@ -1,18 +1,25 @@
 import type { OperationName } from '../../contract/operation-types.js';
 
-/** One permission that an operation needs. */
-export interface ActionRule {
+/** One permission, as decisions see it. */
+export interface PermissionRule {
   /** IAM action. */
+  readonly action: string;
+  /**
+   * Where the permission works: in the key's policy, in identity policies as far as the key's policy delegates to the
+   * account, and in grants (`key-policy`); in a role's trust policy in the same way, but for grants; in identity policies
+   * only; or by the rules of retiring a grant.
+   */
+  readonly permission: 'key-policy' | 'trust-policy' | 'identity-policy' | 'retire-grant';
+  /** Whether the resource may be another account's than the caller's. */
+  readonly crossAccount: boolean;
+}
+
+/** One permission that an operation needs. */
+export interface ActionRule extends PermissionRule {
   readonly action: `kms:${string}`;
   /** What it is authorized on: a key, an alias, or nothing (`*`). */
   readonly resource: 'key' | 'alias' | 'none';
-  /**
-   * Where the permission works: in the key's policy, in identity policies as far as the key's policy delegates to the
-   * account, and in grants (`key-policy`); in identity policies only; or by the rules of retiring a grant.
-   */
   readonly permission: 'key-policy' | 'identity-policy' | 'retire-grant';
-  /** Whether the resource may be another account's than the caller's. */
-  readonly crossAccount: boolean;
   /** Needed only when the request has tags. */
   readonly withTags?: true;
 }
@@ -103,14 +110,23 @@ export const actionRules: Readonly<Record<OperationName, readonly ActionRule[]>>
   VerifyMac: [keyOfAnyAccount('kms:VerifyMac')],
 };
 
-const all = Object.values(actionRules).flat();
+/** An operation and one of the permissions that it needs. */
+export interface OperationPermission {
+  readonly operation: OperationName;
+  readonly rule: ActionRule;
+}
 
 /**
- * The rule of an action by its resource, for who knows the action and not the operation (`hsm-kms explain`).
+ * The operation that an action is for, and its rule, for who knows the action and not the operation (`hsm-kms explain`).
  *
  * @param action in any case: kms:decrypt
  */
-export function findActionRule(action: string, resource: ActionRule['resource']): ActionRule | undefined {
+export function findActionRule(action: string, resource: ActionRule['resource']): OperationPermission | undefined {
   const folded = action.toLowerCase();
-  return all.find((rule) => !rule.withTags && rule.action.toLowerCase() === folded && rule.resource === resource);
+  const all = (Object.entries(actionRules) as [OperationName, readonly ActionRule[]][]).flatMap(([operation, rules]) =>
+    rules.map((rule) => ({ operation, rule })),
+  );
+  const matching = all.filter(({ rule }) => rule.action.toLowerCase() === folded && rule.resource === resource);
+  // kms:CreateKey is asked for by ReplicateKey too, kms:TagResource by CreateKey
+  return matching.find(({ operation, rule }) => rule.action === `kms:${operation}`) ?? matching[0];
 }

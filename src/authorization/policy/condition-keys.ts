@@ -1,7 +1,7 @@
 /**
- * The condition keys of the namespaces aws: and kms:, in lower case. A key of these that nobody knows is a typing error:
- * it would always be absent, and a negated condition on it always true. Keys of other services (s3:prefix) are simply
- * absent from requests to KMS, as in AWS.
+ * The condition keys of the namespaces aws:, kms: and sts:, in lower case. A key of these that nobody knows is a typing
+ * error: it would always be absent, and a negated condition on it always true. Keys of other services (s3:prefix) are
+ * simply absent from requests to KMS, as in AWS.
  *
  * Sources: Service Authorization Reference, IAM User Guide "AWS global condition context keys"; contract, section C.
  */
@@ -25,6 +25,10 @@ const names: ReadonlySet<string> = new Set(
   kms:ReplicaRegion kms:RequestAlias kms:ResourceAliases kms:RetiringPrincipal kms:RetiringServicePrincipal
   kms:RotationPeriodInDays kms:ScheduleKeyDeletionPendingWindowInDays kms:SigningAlgorithm kms:ValidTo kms:ViaService
   kms:WrappingAlgorithm kms:WrappingKeySpec
+
+  sts:AWSServiceName sts:DurationSeconds sts:ExternalId sts:IdentityTokenAudience sts:RequestContextProviders
+  sts:RoleAuthorizedByIdp sts:RoleSessionName sts:SigningAlgorithm sts:SourceIdentity sts:TaskPolicyArn
+  sts:TransitiveTagKeys
   `
     .trim()
     .toLowerCase()
@@ -38,7 +42,10 @@ const prefixes = [
   'aws:resourcetag/',
   'kms:encryptioncontext:',
   'kms:recipientattestation:',
+  'sts:requestcontext/',
 ] as const;
+
+const namespaces = ['aws:', 'kms:', 'sts:'] as const;
 
 /** Single-valued keys that KMS lets nobody use with ForAllValues: with it, a request without them matches. */
 const singleValued = [
@@ -51,7 +58,7 @@ const identityPoliciesOnly: ReadonlySet<string> = new Set(['kms:resourcealiases'
 
 /** Whether a condition key in lower case is one that requests may have. */
 export function isKnownConditionKey(key: string): boolean {
-  if (!key.startsWith('aws:') && !key.startsWith('kms:')) return true;
+  if (!namespaces.some((namespace) => key.startsWith(namespace))) return true;
   return names.has(key) || prefixes.some((prefix) => key.length > prefix.length && key.startsWith(prefix));
 }
 

@@ -1,4 +1,4 @@
-import type { ActionRule } from './actions.js';
+import type { PermissionRule } from './actions.js';
 import type { ConditionContext } from './condition-context.js';
 import type { PolicyDocument, Statement } from './document.js';
 import { type Evaluation, evaluate, type PolicyRequest } from './evaluate.js';
@@ -8,16 +8,18 @@ import type { PrincipalMatch } from './principal-element.js';
 
 /** One question: may this caller do this to that? All that bears on the answer is in it. */
 export interface DecisionRequest {
-  /** A row of `actionRules`. */
-  readonly rule: ActionRule;
+  /** A row of `actionRules`, or a permission on a role. */
+  readonly rule: PermissionRule;
   readonly principal: PolicyPrincipal;
-  /** ARN of a key or an alias; `*` for what has neither. */
+  /** ARN of a key, an alias or a role; `*` for what has none. */
   readonly resource: string;
   /** Account that the resource belongs to. */
   readonly resourceAccountId: string;
   readonly context: ConditionContext;
   /** Policy of the key that is the resource. */
   readonly keyPolicy?: PolicyDocument | undefined;
+  /** Trust policy of the role that is the resource. */
+  readonly trustPolicy?: PolicyDocument | undefined;
   /** Policies of the caller: its own, of its groups, of its role. */
   readonly identityPolicies: readonly PolicyDocument[];
   readonly permissionsBoundary?: PolicyDocument | undefined;
@@ -30,10 +32,12 @@ export interface DecisionRequest {
   readonly retiring?: Grant | undefined;
 }
 
-export type PolicySort = 'key-policy' | 'identity-policy' | 'permissions-boundary' | 'session-policy';
+/** The policies that resources have, and those about callers. */
+export type PolicySort = ResourcePolicySort | 'identity-policy' | 'permissions-boundary' | 'session-policy';
+type ResourcePolicySort = 'key-policy' | 'trust-policy';
 
 export type DecisionReason =
-  | `allowed-by-${'key-policy' | 'identity-policy' | 'account-root' | 'grant'}`
+  | `allowed-by-${ResourcePolicySort | 'identity-policy' | 'account-root' | 'grant'}`
   | `explicit-deny-${PolicySort}`
   | `broken-${PolicySort}`
   | `not-allowed-by-${PolicySort | 'grant'}`
@@ -80,6 +84,7 @@ interface Caller {
 /** What AWS calls the sorts of policies in its messages. */
 const descriptions: Readonly<Record<PolicySort, { readonly none: string; readonly one: string }>> = {
   'key-policy': { none: 'resource-based policy', one: 'a resource-based policy' },
+  'trust-policy': { none: 'role trust policy', one: 'the role trust policy' },
   'identity-policy': { none: 'identity-based policy', one: 'an identity-based policy' },
   'permissions-boundary': { none: 'permissions boundary', one: 'a permissions boundary' },
   'session-policy': { none: 'session policy', one: 'a session policy' },
@@ -91,7 +96,7 @@ const descriptions: Readonly<Record<PolicySort, { readonly none: string; readonl
  * 1. A Deny that applies, in any policy, beats everything, grants too.
  * 2. The key's policy is the root of trust: it allows the caller itself; or the caller's role, within the session's
  *    limits; or it delegates to the caller's account, whose identity policies then decide. From another account an
- *    identity policy is needed always.
+ *    identity policy is needed always. A role's trust policy is to the role what a key's policy is to the key.
  * 3. A grant allows what its operations and constraints say.
  * 4. Everything else is denied.
  *
@@ -100,21 +105,27 @@ const descriptions: Readonly<Record<PolicySort, { readonly none: string; readonl
 export function decide(request: DecisionRequest): Decision {
   const { rule, principal, resource, context } = request;
   const asked: PolicyRequest = { principal, action: rule.action, resource, context };
-  // A key's policy has no say in what only identity policies can allow.
-  const onKey = rule.permission !== 'identity-policy';
-  const key = onKey && request.keyPolicy ? evaluate(request.keyPolicy, asked) : undefined;
-  if (key?.deny) return denied({ sort: 'key-policy', index: 0, policy: key.policy, statement: key.deny });
+  const sort = rule.permission === 'trust-policy' ? 'trust-policy' : 'key-policy';
+  const own = resourcePolicy(request);
+  const onResource = own && evaluate(own, asked);
+  if (onResource?.deny) return denied({ sort, index: 0, policy: onResource.policy, statement: onResource.deny });
   const caller = evaluateCaller(request, asked);
   const deny = caller.identity.deny ?? caller.boundary.deny ?? caller.session.deny;
   if (deny) return denied(deny);
   const isOwn = principal.accountId === request.resourceAccountId;
-  if (!isOwn && !rule.crossAccount) return refused('cross-account-not-supported', rule.action, 'key-policy');
+  if (!isOwn && !rule.crossAccount) return refused('cross-account-not-supported', rule.action, sort);
   if (rule.permission === 'identity-policy') return byIdentity(caller);
   if (rule.permission === 'retire-grant') return retirement(request, caller);
-  const byPolicy = key && byKeyPolicy(key, caller, isOwn);
+  const byPolicy = onResource && byResourcePolicy(onResource, sort, caller, isOwn);
   if (byPolicy?.decision === 'allow') return byPolicy;
   const byGrant = request.grants && allowedByGrant(request, request.grants, caller);
-  return byGrant ?? byPolicy ?? notAllowed('key-policy', rule.action);
+  return byGrant ?? byPolicy ?? notAllowed(sort, rule.action);
+}
+
+/** The policy of the resource, which has no say in what only identity policies can allow. */
+function resourcePolicy({ rule, keyPolicy, trustPolicy }: DecisionRequest): PolicyDocument | undefined {
+  if (rule.permission === 'identity-policy') return undefined;
+  return rule.permission === 'trust-policy' ? trustPolicy : keyPolicy;
 }
 
 function evaluateCaller(request: DecisionRequest, asked: PolicyRequest): Caller {
@@ -142,12 +153,16 @@ function evaluateLayer(sort: PolicySort, policies: readonly PolicyDocument[] | u
   return { sort, present, deny: undefined, allow };
 }
 
-/** What the key's policy says of a caller: allowed, or why not; undefined when it says nothing of it. */
-function byKeyPolicy(key: Evaluation, caller: Caller, isOwn: boolean): Decision | undefined {
-  const { policy, allow, allowRole, delegation } = key;
+/** What the resource's policy says of a caller: allowed, or why not; undefined when it says nothing of it. */
+function byResourcePolicy(
+  { policy, allow, allowRole, delegation }: Evaluation,
+  sort: ResourcePolicySort,
+  caller: Caller,
+  isOwn: boolean,
+): Decision | undefined {
   if (!isOwn) return allow || allowRole || delegation ? byIdentity(caller) : undefined;
   const found = (statement: Statement) =>
-    allowed('allowed-by-key-policy', { sort: 'key-policy', index: 0, policy, statement });
+    allowed(`allowed-by-${sort}`, { sort, index: 0, policy, statement });
   if (allow) return found(allow);
   const limit = allowRole && limitOf(caller);
   if (allowRole && !limit) return found(allowRole);

@@ -50,7 +50,8 @@ export function evaluate(policy: PolicyDocument, request: PolicyRequest): Evalua
   return { policy, deny: undefined, allow, allowRole, delegation };
 }
 
-function principalMatch(statement: Statement, principal: PolicyPrincipal): PrincipalMatch | undefined {
+/** How a statement means a caller; undefined when it does not. */
+export function principalMatch(statement: Statement, principal: PolicyPrincipal): PrincipalMatch | undefined {
   const { principals, notPrincipal, effect } = statement;
   if (!principals) return 'principal';
   if (!notPrincipal) return matchPrincipal(principals, principal);

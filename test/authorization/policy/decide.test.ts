@@ -402,10 +402,10 @@ test('the decision names what decided', () => {
 });
 
 test('a rule is found by its action', () => {
-  expect(findActionRule('kms:decrypt', 'key')).toBe(actionRules.Decrypt[0]);
-  expect(findActionRule('kms:TagResource', 'key')).toBe(actionRules.TagResource[0]);
-  expect(findActionRule('kms:CreateAlias', 'alias')).toBe(actionRules.CreateAlias[0]);
-  expect(findActionRule('kms:CreateAlias', 'key')).toBe(actionRules.CreateAlias[1]);
+  expect(findActionRule('kms:decrypt', 'key')?.rule).toBe(actionRules.Decrypt[0]);
+  expect(findActionRule('kms:TagResource', 'key')?.rule).toBe(actionRules.TagResource[0]);
+  expect(findActionRule('kms:CreateAlias', 'alias')?.rule).toBe(actionRules.CreateAlias[0]);
+  expect(findActionRule('kms:CreateAlias', 'key')?.rule).toBe(actionRules.CreateAlias[1]);
   expect(findActionRule('kms:Explode', 'key')).toBeUndefined();
 });
 
