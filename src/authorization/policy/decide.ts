@@ -161,8 +161,7 @@ function byResourcePolicy(
   isOwn: boolean,
 ): Decision | undefined {
   if (!isOwn) return allow || allowRole || delegation ? byIdentity(caller) : undefined;
-  const found = (statement: Statement) =>
-    allowed(`allowed-by-${sort}`, { sort, index: 0, policy, statement });
+  const found = (statement: Statement) => allowed(`allowed-by-${sort}`, { sort, index: 0, policy, statement });
   if (allow) return found(allow);
   const limit = allowRole && limitOf(caller);
   if (allowRole && !limit) return found(allowRole);
