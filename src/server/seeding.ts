@@ -6,7 +6,7 @@ import { KmsError } from '../contract/kms-error.js';
 import { AliasRepository } from '../keys/alias-repository.js';
 import { Capabilities } from '../keys/capabilities.js';
 import type { KeyRecord } from '../keys/key-record.js';
-import { KeyRepository } from '../keys/key-repository.js';
+import { KeyRepository, StaleKeyError } from '../keys/key-repository.js';
 import { makeKey } from '../operations/create-key.js';
 import type { Kms } from '../operations/kms.js';
 import type { Requester } from '../operations/operation.js';
@@ -27,6 +27,8 @@ interface Opened {
 /** Where keys and aliases are looked up. */
 type Present = Pick<Kms, 'keys' | 'aliases'>;
 
+/** How often a key is looked at anew because it changed meanwhile. */
+const attempts = 3;
 /** No request: made by who runs the service, on this machine. */
 const here = { ip: '127.0.0.1', secureTransport: false, userAgent: undefined, referer: undefined };
 
@@ -59,7 +61,7 @@ export async function seedKeys(
   const requester = { principal, source: here, requestId: randomUUID() };
   for (const seeded of incomplete) {
     try {
-      await complete(kms, requester, seeded, report);
+      await untilUnchanged(() => complete(kms, requester, seeded, report));
     } catch (error) {
       throw new SeedError(`${seed.file}: ${seeded.at}: ${reasonOf(error)}`, { cause: error });
     } finally {
@@ -89,38 +91,47 @@ async function incompleteKeys({ file, keys }: Seed, present: Present): Promise<S
   return incomplete;
 }
 
-/** Makes what is missing of one key. @throws KmsError, TokenError, SelfTestError, SeedError */
+/** Tries again when another process that seeds the same store has been faster. */
+async function untilUnchanged(work: () => Promise<void>): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      const isOvertaken =
+        error instanceof StaleKeyError || (error instanceof KmsError && error.name === 'AlreadyExistsException');
+      if (!isOvertaken || attempt === attempts) throw error;
+    }
+  }
+}
+
+/** Makes what is missing of one key. @throws KmsError, StaleKeyError, TokenError, SelfTestError, SeedError */
 async function complete(kms: Kms, requester: Requester, seeded: SeededKey, report: (what: string) => void) {
   const { id, aliases, material } = seeded;
-  const key = (await kms.keys.find(id)) ?? (await made(kms, requester, seeded, report));
+  const key = (await kms.keys.find(id)) ?? (await newKey(kms, requester, seeded, report));
+  if (!isSameKind(key, seeded)) throw new SeedError(differenceOf(key, seeded));
   if (material && waitsForMaterial(key, seeded)) {
     await importSeededMaterial(kms, key, material);
     report(`the material of the key ${id}, imported`);
   }
   if (isGoing(key)) return;
   for (const name of aliases) {
-    if (await kms.aliases.find(name)) continue;
+    if ((await kms.aliases.find(name))?.keyId === id) continue;
     await kms.aliases.create(name, id, kms.now());
     report(`${name} for the key ${id}`);
   }
 }
 
-async function made(
+async function newKey(
   kms: Kms,
   requester: Requester,
   seeded: SeededKey,
   report: (what: string) => void,
 ): Promise<KeyRecord> {
   const { id, request, enabled, rotationPeriodDays } = seeded;
-  try {
-    await makeKey(kms, requester, request, { id, enabled, rotationPeriodDays });
-    report(`the key ${id} (${seeded.spec})`);
-  } catch (error) {
-    // another process seeds the same store
-    if (!(error instanceof KmsError) || error.name !== 'AlreadyExistsException') throw error;
-  }
+  await makeKey(kms, requester, request, { id, enabled, rotationPeriodDays });
+  report(`the key ${id} (${seeded.spec})`);
   const key = await kms.keys.find(id);
-  if (key === undefined || !isSameKind(key, seeded)) throw new SeedError('another process has changed the key.');
+  if (key === undefined) throw new SeedError(`the key ${id} was deleted meanwhile.`);
   return key;
 }
 
