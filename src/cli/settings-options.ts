@@ -1,19 +1,18 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { type LoadedSettings, loadSettings } from '../config/load-settings.js';
 import { environmentName, flagName, type SettingName, settingNames, settingTable } from '../config/settings.js';
 
 /** Settings whose flag alone says true. */
 const bareFlags: readonly SettingName[] = ['insecureNoAuth', 'allowPlainHttp'];
 
-/** Adds --config and a flag for each setting. */
-export function addSettingsOptions(command: Command): Command {
+/** Adds --config and a flag for each setting. @param shown those that the command's help shows */
+export function addSettingsOptions(command: Command, shown: readonly SettingName[] = settingNames): Command {
   command.option('--config <file>', 'YAML file with settings (environment: HSM_KMS_CONFIG)');
   for (const name of settingNames) {
     const value = bareFlags.includes(name) ? '' : ' <value>';
-    command.option(
-      `${flagName(name)}${value}`,
-      `${settingTable[name].meaning} (environment: ${environmentName(name)})`,
-    );
+    const flags = `${flagName(name)}${value}`;
+    const option = new Option(flags, `${settingTable[name].meaning} (environment: ${environmentName(name)})`);
+    command.addOption(option.hideHelp(!shown.includes(name)));
   }
   return command;
 }

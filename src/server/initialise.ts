@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { administratorAccessArn } from '../authorization/aws-managed-policies.js';
+import { Iam } from '../authorization/iam/iam.js';
 import { newSecretAccessKey, uniqueId } from '../authorization/iam/unique-ids.js';
 import { purposeOfSecret } from '../authorization/secret-purpose.js';
 import type { Settings } from '../config/settings.js';
@@ -94,30 +95,14 @@ async function createFirstAdministrator(
     directory.credentials,
     `[default]\naws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}\nregion = ${settings.region}\n`,
   );
-  const arn = `arn:aws:iam::${settings.accountId}:user/administrator`;
-  const sealed_secret = await sealer.seal(purposeOfSecret(accessKeyId), Buffer.from(secretAccessKey));
-  const created_at = Date.now();
-  await store.change(async (transaction) => {
-    await transaction
-      .insertInto('principals')
-      .values({
-        arn,
-        unique_id: uniqueId('AIDA'),
-        kind: 'user',
-        path: '/',
-        name: 'administrator',
-        folded_name: 'administrator',
-        created_at,
-      })
-      .execute();
-    await transaction
-      .insertInto('attached_policies')
-      .values({ principal_arn: arn, policy_arn: administratorAccessArn })
-      .execute();
-    await transaction
-      .insertInto('access_keys')
-      .values({ id: accessKeyId, principal_arn: arn, sealed_secret, active: 1, created_at })
-      .execute();
+  const sealedSecret = await sealer.seal(purposeOfSecret(accessKeyId), Buffer.from(secretAccessKey));
+  const now = new Date();
+  const { arn } = await store.change(async (transaction) => {
+    const { users, accessKeys } = new Iam(transaction, settings.accountId, now);
+    const user = await users.create({ name: 'administrator' }, now);
+    await users.attach(user.name, administratorAccessArn);
+    await accessKeys.create(user.name, accessKeyId, sealedSecret, now);
+    return user;
   });
   report(`the administrator ${arn}, with credentials in ${directory.credentials}`);
 }

@@ -84,10 +84,21 @@ export class ManagedPolicies {
     return policy;
   }
 
+  /** @param version v1, v2 ... @throws IamError NoSuchEntity for any but the latest */
+  async findVersion(arn: string, version: string): Promise<ManagedPolicy> {
+    const policy = await this.find(arn);
+    if (version === `v${policy.version}`) return policy;
+    throw noSuchEntity(`Policy ${arn} version ${version} does not exist or is not attachable.`);
+  }
+
   /** The account's own, by name; then AWS's. */
   async list(): Promise<ManagedPolicy[]> {
-    const rows = await this.rows().orderBy('name').execute();
-    return [...rows.map(fromRow), ...[...awsManagedPolicies.keys()].flatMap((arn) => awsManaged(arn) ?? [])];
+    return [...(await this.listOwn()), ...[...awsManagedPolicies.keys()].flatMap((arn) => awsManaged(arn) ?? [])];
+  }
+
+  /** The account's own, by name. */
+  async listOwn(): Promise<ManagedPolicy[]> {
+    return (await this.rows().orderBy('name').execute()).map(fromRow);
   }
 
   /** Replaces the document; the one before is not kept. @throws IamError MalformedPolicyDocument, AccessDenied ... */

@@ -1,0 +1,66 @@
+import { Iam } from '../../authorization/iam/iam.js';
+import { purposeOfSecret } from '../../authorization/secret-purpose.js';
+import type { Settings } from '../../config/settings.js';
+import { type DataDirectory, dataDirectory, isInitialised } from '../../server/data-directory.js';
+import { openOwnToken } from '../../server/own-token.js';
+import { Store } from '../../store/store.js';
+import { Sealer } from '../../token/sealing.js';
+
+/** One command on the identities of the account, beside a service that may run. */
+export class IdentitySession {
+  private constructor(
+    readonly settings: Settings,
+    private readonly directory: DataDirectory,
+    private readonly store: Store,
+    /** Told of what the person at the terminal should know besides the answer. */
+    readonly warn: (sentence: string) => void,
+  ) {}
+
+  /** @throws Error that says what to do */
+  static async open(settings: Settings, warn: (sentence: string) => void): Promise<IdentitySession> {
+    const directory = dataDirectory(settings);
+    if (!isInitialised(directory)) {
+      throw new Error(`The data directory ${directory.path} is not initialised. Type: hsm-kms init`);
+    }
+    const store = Store.open(directory.database);
+    await store.migrate();
+    return new IdentitySession(settings, directory, store, warn);
+  }
+
+  read<T>(work: (iam: Iam) => Promise<T>): Promise<T> {
+    return work(new Iam(this.store.db, this.settings.accountId, new Date()));
+  }
+
+  /** One transaction. Warns when it takes the account's last administrator. */
+  async change<T>(work: (iam: Iam) => Promise<T>): Promise<T> {
+    const { result, isLast } = await this.store.change(async (transaction) => {
+      const iam = new Iam(transaction, this.settings.accountId, new Date());
+      const hadAdministrator = await iam.hasAdministrator();
+      const result = await work(iam);
+      return { result, isLast: hadAdministrator && !(await iam.hasAdministrator()) };
+    });
+    if (isLast) this.warn(withoutAdministrator);
+    return result;
+  }
+
+  /** Seals the secret of an access key by the service's token, and overwrites it. @throws Error that says what to do */
+  async sealSecret(accessKeyId: string, secret: Buffer): Promise<Buffer> {
+    const sealer = new Sealer(openOwnToken(this.settings, this.directory, this.warn));
+    if (!sealer.isReady()) {
+      throw new Error(`The token ${JSON.stringify(this.settings.tokenLabel)} has no sealing key. Type: hsm-kms init`);
+    }
+    try {
+      return await sealer.seal(purposeOfSecret(accessKeyId), secret);
+    } finally {
+      secret.fill(0);
+    }
+  }
+
+  close(): Promise<void> {
+    return this.store.close();
+  }
+}
+
+export const withoutAdministrator =
+  'No user with the policy AdministratorAccess has an active access key any more: nobody may administer the account ' +
+  'by signed requests. To change that: hsm-kms identity attach-user-policy, create-access-key.';
