@@ -2,31 +2,32 @@
 # Built alike by the classic builder and by BuildKit, so it uses nothing that only one of them has.
 ARG NODE_VERSION=20
 
-# Everything from the lock file, with the native addons compiled. Depends on the lock file only, so it is cached.
+# The packages that run, with the native addons compiled, and of these neither C sources nor objects.
 FROM node:${NODE_VERSION}-bookworm-slim AS packages
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends python3 make g++ \
  && apt-get clean && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
 COPY package.json package-lock.json ./
-# compiled against the image's own headers: nothing but the npm registry is asked for anything
-RUN npm_config_nodedir=/usr/local npm_config_build_from_source=true npm_config_jobs=max \
-    npm ci --ignore-scripts=false --no-audit --no-fund
-
-# What of it runs: no development dependencies, no C sources, no objects of the compilation.
-FROM packages AS production-packages
-RUN npm prune --omit=dev --ignore-scripts --no-audit --no-fund \
- && mkdir addons \
- && for addon in better-sqlite3/build/Release/better_sqlite3.node pkcs11js/build/Release/pkcs11.node; do \
-      strip --strip-unneeded "node_modules/$addon" \
-      && (cd node_modules && cp --parents "$addon" ../addons) || exit 1; \
+# Compiled against the image's own headers: nothing but the npm registry is asked for anything. -O2 is what SQLite
+# recommends; the addon's own -O3 takes a quarter longer to compile.
+RUN export npm_config_nodedir=/usr/local npm_config_build_from_source=true npm_config_jobs=max CFLAGS=-O2 CXXFLAGS=-O2 \
+ && npm ci --omit=dev --ignore-scripts=false --no-audit --no-fund \
+ && cd node_modules \
+ && mkdir /addons \
+ && cp --parents better-sqlite3/build/Release/better_sqlite3.node pkcs11js/build/Release/pkcs11.node /addons \
+ && for addon in better-sqlite3 pkcs11js; do \
+      for part in build deps includes src; do rm -rf $addon/$part; done; \
     done \
- && for part in build deps src includes; do rm -rf node_modules/better-sqlite3/$part node_modules/pkcs11js/$part; done \
- && cp -r addons/. node_modules \
- && find node_modules -type f \( -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' -o -name '*.map' \) -delete \
- && node -e "require('better-sqlite3')(':memory:'); require('pkcs11js')"
+ && cp --recursive /addons/. . \
+ && rm -rf /addons /root/.npm /root/.cache /tmp/* \
+ && find . -type f \( -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' -o -name '*.map' \) -delete \
+ && node --eval "require('better-sqlite3')(':memory:'); require('pkcs11js')"
 
-FROM packages AS build
+FROM node:${NODE_VERSION}-bookworm-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci --ignore-scripts --no-audit --no-fund && rm -rf /root/.npm
 COPY tsconfig.json ./
 COPY src src
 RUN npx tsc -p tsconfig.json --declaration false --sourceMap false && chmod +x dist/cli/main.js
@@ -43,7 +44,7 @@ RUN apt-get update \
  && install --directory --owner=node --group=node --mode=0700 /data
 WORKDIR /app
 COPY LICENSE package.json ./
-COPY --from=production-packages /app/node_modules node_modules
+COPY --from=packages /app/node_modules node_modules
 COPY --from=build /app/dist dist
 
 # Plain HTTP on all of the container's addresses: who publishes the port decides who reaches it. Publish it on a
