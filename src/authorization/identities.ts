@@ -16,6 +16,8 @@ export interface AccessKey {
   /** UTF-8. The Buffer lives as long as this record is current: what is derived from it may be kept by its identity. */
   readonly secretAccessKey: Buffer;
   readonly principal: Principal;
+  /** Belongs to a session, and is good with its session token only. */
+  readonly temporary?: true;
 }
 
 const cachedAccessKeys = 10_000;
@@ -212,17 +214,27 @@ export class Identities {
         ...attached.map(({ policy_arn, document }) => this.managed(policy_arn, document)),
       ],
       policyNames: [...inline.map(({ name }) => name), ...attached.map(({ policy_arn }) => policy_arn)],
-      permissionsBoundary: boundary === null ? undefined : await this.boundaryOf(boundary),
+      permissionsBoundary: boundary === null ? undefined : await this.managedPolicy(boundary),
     };
   }
 
-  private async boundaryOf(arn: string): Promise<PolicyDocument> {
+  /** A managed policy as a boundary or as a session policy: one that does not exist denies everything. */
+  async managedPolicy(arn: string): Promise<PolicyDocument> {
+    return this.managed(arn, await this.managedDocument(arn));
+  }
+
+  /** True for the account's own managed policies, and AWS's. */
+  async hasManagedPolicy(arn: string): Promise<boolean> {
+    return awsManagedPolicies.has(arn) || (await this.managedDocument(arn)) !== null;
+  }
+
+  private async managedDocument(arn: string): Promise<string | null> {
     const row = await this.store.db
       .selectFrom('managed_policies')
       .select('document')
       .where('arn', '=', arn)
       .executeTakeFirst();
-    return this.managed(arn, row?.document ?? null);
+    return row?.document ?? null;
   }
 
   private managed(arn: string, document: string | null): PolicyDocument {

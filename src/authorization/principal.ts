@@ -19,6 +19,8 @@ export interface Principal extends PolicyPrincipal, Permissions {
   readonly tokenIssuedAt: Date | undefined;
   /** aws:SourceIdentity of a session that was made with one. */
   readonly sourceIdentity: string | undefined;
+  /** Keys of session tags that go on to the sessions of other roles which this session assumes; of a session only. */
+  readonly transitiveTagKeys?: readonly string[];
 }
 
 /** A role, which nobody is, but sessions of it are. */
@@ -44,6 +46,8 @@ export interface SessionFacts {
   readonly sessionPolicies: readonly PolicyDocument[] | undefined;
   readonly issuedAt: Date;
   readonly sourceIdentity: string | undefined;
+  /** Of `tags`, those that the sessions inherit which this one makes. */
+  readonly transitiveTagKeys?: readonly string[];
 }
 
 /** The principal of a session of a role. */
@@ -56,7 +60,7 @@ export function sessionPrincipal(role: Role, session: SessionFacts): Principal {
     kind: 'role-session',
     uniqueId: `${uniqueId}:${sessionName}`,
     name,
-    tags: new Map([...role.tags, ...session.tags]),
+    tags: tagsOfSession(role.tags, session.tags),
     roleArn: role.arn,
     sessionName,
     identityPolicies: role.identityPolicies,
@@ -65,7 +69,15 @@ export function sessionPrincipal(role: Role, session: SessionFacts): Principal {
     sessionPolicies: session.sessionPolicies,
     tokenIssuedAt: session.issuedAt,
     sourceIdentity: session.sourceIdentity,
+    transitiveTagKeys: session.transitiveTagKeys ?? [],
   };
+}
+
+/** A session tag takes the place of the role's tag whose key differs from its own in case only. */
+function tagsOfSession(ofRole: ReadonlyMap<string, string>, ofSession: ReadonlyMap<string, string>) {
+  const replaced = new Set([...ofSession.keys()].map((key) => key.toLowerCase()));
+  const kept = [...ofRole].filter(([key]) => !replaced.has(key.toLowerCase()));
+  return new Map([...kept, ...ofSession]);
 }
 
 /** The account itself, as who has its root user's credentials would be: nobody here has them. */

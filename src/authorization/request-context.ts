@@ -2,21 +2,16 @@ import type { GrantConstraints } from '@aws-sdk/client-kms';
 import type { OperationName } from '../contract/operation-types.js';
 import { effectiveConstraints } from '../keys/grant-rules.js';
 import type { KeyRecord } from '../keys/key-record.js';
-import { aliasPrefix, type Home } from '../keys/key-reference.js';
+import { aliasPrefix } from '../keys/key-reference.js';
+import { type GlobalFacts, globalKeys } from './global-keys.js';
 import type { ConditionContext, ConditionValue } from './policy/condition-context.js';
 import type { ContextPairs } from './policy/grants.js';
-import type { Principal } from './principal.js';
-import type { RequestSource } from './request-source.js';
 
 /** One request, as far as authorization looks at it. */
-export interface RequestFacts {
+export interface RequestFacts extends GlobalFacts {
   readonly operation: OperationName;
   /** The parsed input; its members are named as in the API. */
   readonly input: Readonly<Record<string, unknown>>;
-  readonly principal: Principal;
-  readonly source: RequestSource;
-  readonly at: Date;
-  readonly home: Home;
   /** Condition keys, in lower case, that are to have other values than the request gives them: for `explain`. */
   readonly assumed?: ReadonlyMap<string, ConditionValue>;
 }
@@ -101,25 +96,8 @@ const keyUsage = ofKey(member('KeyUsage', undefined, 'ENCRYPT_DECRYPT'), ({ usag
  */
 const sources: ReadonlyMap<string, Source> = new Map<string, Source>(
   Object.entries({
-    'aws:CurrentTime': ({ at }) => at.toISOString(),
-    'aws:EpochTime': ({ at }) => seconds(at),
-    'aws:MultiFactorAuthPresent': ({ principal }) => (principal.kind === 'role-session' ? 'false' : undefined),
-    'aws:PrincipalAccount': ({ principal }) => principal.accountId,
-    'aws:PrincipalArn': ({ principal }) => principal.roleArn ?? principal.arn,
-    'aws:PrincipalIsAWSService': () => 'false',
-    'aws:PrincipalType': ({ principal }) => principalTypes[principal.kind],
-    'aws:Referer': ({ source }) => source.referer,
-    'aws:RequestedRegion': ({ home }) => home.region,
-    'aws:ResourceAccount': ({ home }) => home.accountId,
-    'aws:SecureTransport': ({ source }) => truth(source.secureTransport),
-    'aws:SourceIp': ({ source }) => source.ip,
+    ...globalKeys,
     'aws:TagKeys': ({ input }) => (input.TagKeys as string[] | undefined) ?? requestTags(input)?.map(([key]) => key),
-    'aws:UserAgent': ({ source }) => source.userAgent,
-    'aws:UserId': ({ principal }) => principal.uniqueId,
-    'aws:Username': ({ principal }) => (principal.kind === 'user' ? principal.name : undefined),
-    'aws:SourceIdentity': ({ principal }) => principal.sourceIdentity,
-    'aws:TokenIssueTime': ({ principal }) => principal.tokenIssuedAt?.toISOString(),
-    'aws:ViaAWSService': () => 'false',
 
     'kms:BypassPolicyLockoutSafetyCheck': ({ input }) => truth(input.BypassPolicyLockoutSafetyCheck),
     'kms:CallerAccount': ({ principal }) => principal.accountId,
@@ -178,8 +156,6 @@ const families: readonly {
   { prefix: 'aws:resourcetag/', pairs: ({ key }) => key?.tags },
   { prefix: 'kms:encryptioncontext:', pairs: (asked) => Object.entries(encryptionContextOf(asked) ?? {}) },
 ];
-
-const principalTypes = { user: 'User', 'role-session': 'AssumedRole', root: 'Account' } as const;
 
 /** A request's side of conditions. Nothing is computed before a policy asks for it, and nothing twice. */
 export class RequestContext implements ConditionContext {
