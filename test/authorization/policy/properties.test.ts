@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: policy variables look like that.
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { actionRules } from '../../../src/authorization/policy/actions.js';
+import { type ActionRule, actionRules } from '../../../src/authorization/policy/actions.js';
 import { type Decision, type DecisionRequest, decide } from '../../../src/authorization/policy/decide.js';
 import { type PolicyKind, parsePolicy } from '../../../src/authorization/policy/document.js';
 import type { Grant } from '../../../src/authorization/policy/grants.js';
@@ -131,7 +131,9 @@ interface Scene {
   readonly identity: readonly Json[];
   readonly boundary: readonly Json[];
   readonly session: readonly Json[];
-  readonly request: Pick<DecisionRequest, 'rule' | 'principal' | 'context' | 'grants' | 'retiring'>;
+  readonly request: Pick<DecisionRequest, 'principal' | 'context' | 'grants' | 'retiring'> & {
+    readonly rule: ActionRule;
+  };
 }
 
 const list = (kind: 'key' | 'identity', minLength = 0) => fc.array(statementOf(kind), { minLength, maxLength: 4 });
