@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import http from 'node:http';
-import { contentType } from '../../service/http.js';
-import type { Service } from '../../service/service.js';
+import { contentType, signedHeaders } from '../../service/http.js';
+import type { Credentials, Service } from '../../service/service.js';
 
 /** An answer, taken apart. */
 export interface Reply {
@@ -13,23 +13,27 @@ export interface Reply {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-/** One connection to a service that needs no signatures, for thousands of requests one after the other. */
+/** One connection to a service, for thousands of requests one after the other. */
 export class Wire {
   private readonly agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
 
-  constructor(private readonly service: Service) {}
+  /** @param credentials who signs the requests; left out for a service that needs no signatures */
+  constructor(
+    private readonly service: Service,
+    private readonly credentials?: Credentials,
+  ) {}
 
   /** @param body JSON text, or what becomes one */
   async ask(operation: string, body: unknown): Promise<Reply> {
     const { hostname, port } = new URL(this.service.url);
     const text = typeof body === 'string' ? body : JSON.stringify(body);
+    const unsigned = { 'content-type': contentType, 'x-amz-target': `TrentService.${operation}` };
+    const headers = this.credentials
+      ? await signedHeaders(this.service, operation, text, {}, this.credentials)
+      : unsigned;
     const request = http.request({
       ...{ hostname, port, method: 'POST', agent: this.agent },
-      headers: {
-        'content-type': contentType,
-        'x-amz-target': `TrentService.${operation}`,
-        'content-length': Buffer.byteLength(text),
-      },
+      headers: { ...headers, 'content-length': Buffer.byteLength(text) },
     });
     request.end(text);
     const [response] = (await once(request, 'response')) as [http.IncomingMessage];

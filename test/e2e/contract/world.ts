@@ -24,7 +24,7 @@ interface Key {
   readonly Arn: string;
 }
 
-/** A service that needs no signatures, and what valid requests name: made once. Blobs are base64. */
+/** A service, and what valid requests name: made once. Blobs are base64. */
 export class World {
   readonly keys = {} as Record<Kind, Key>;
   readonly bytes = Buffer.from('message').toString('base64');
@@ -42,9 +42,15 @@ export class World {
     readonly wire: Wire,
   ) {}
 
+  /** Over a service that needs no signatures. */
   static async make(): Promise<World> {
     const service = await Service.start({ flags: ['--insecure-no-auth', '--log-level', 'warn'] });
-    const world = new World(service, new Wire(service));
+    return World.over(service, new Wire(service));
+  }
+
+  /** @param wire of an administrator */
+  static async over(service: Service, wire: Wire): Promise<World> {
+    const world = new World(service, wire);
     for (const [kind, input] of Object.entries(kinds) as [Kind, CreateKeyRequest][]) {
       world.keys[kind] = await service.newKey(input);
       await world.answer('CreateAlias', { AliasName: `alias/${kind}`, TargetKeyId: world.keys[kind].KeyId });
