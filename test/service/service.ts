@@ -9,6 +9,8 @@ import { expectFreshBuild, mainModule } from './built-service.js';
 
 export const region = 'us-east-1';
 export const accountId = '000000000000';
+/** ARN of a user; the first administrator is called administrator. */
+export const userArn = (name: string) => `arn:aws:iam::${accountId}:user/${name}`;
 /** Longest start that is waited for, in milliseconds. */
 const startMilliseconds = 20_000;
 

@@ -4,8 +4,8 @@ import { isGrantable } from '../../../src/authorization/policy/grants.js';
 import type { OperationName } from '../../../src/contract/operation-types.js';
 import { operationNames } from '../../../src/contract/operations.js';
 import { sql, tokenObjects } from '../../service/database.js';
-import { newUser, type User } from '../../service/identities.js';
-import { accountId, Service } from '../../service/service.js';
+import { newUser } from '../../service/identities.js';
+import { accountId, Service, userArn } from '../../service/service.js';
 import { baselines, validRequest } from '../contract/baselines.js';
 import { type Reply, Wire } from '../contract/wire.js';
 import { type Kind, World } from '../contract/world.js';
@@ -48,17 +48,14 @@ const byGrant = (operation: OperationName) =>
   actionRules[operation].every(({ action }) => isGrantable(action));
 
 let world: World;
-let users: Record<Name, User>;
 let wires: Record<Name, Wire>;
 
 beforeAll(async () => {
   const service = await Service.start({ flags: ['--log-level', 'warn'] });
   world = await World.over(service, new Wire(service, service.credentials));
-  users = {} as typeof users;
   wires = {} as typeof wires;
   for (const name of names) {
-    users[name] = await newUser(service, name, ...(identityStatements[name] ?? []));
-    wires[name] = new Wire(service, users[name].credentials);
+    wires[name] = new Wire(service, await newUser(service, name, ...(identityStatements[name] ?? [])));
   }
   world.policy = keyPolicy();
   for (const [kind, { KeyId }] of Object.entries(world.keys)) {
@@ -66,7 +63,7 @@ beforeAll(async () => {
     const Operations = grantable[kind as Kind];
     for (const name of ['grant', 'denied-by-identity', 'denied-by-key'] as const) {
       if (Operations.length === 0) continue;
-      await world.answer('CreateGrant', { KeyId, GranteePrincipal: users[name].arn, Operations });
+      await world.answer('CreateGrant', { KeyId, GranteePrincipal: userArn(name), Operations });
     }
   }
 }, 60_000);
@@ -87,8 +84,8 @@ function keyPolicy(): string {
     Version: '2012-10-17',
     Statement: [
       statement('Allow', `arn:aws:iam::${accountId}:root`),
-      statement('Allow', [users.key.arn, users['denied-by-identity'].arn]),
-      statement('Deny', users['denied-by-key'].arn),
+      statement('Allow', [userArn('key'), userArn('denied-by-identity')]),
+      statement('Deny', userArn('denied-by-key')),
     ],
   });
 }
