@@ -30,7 +30,8 @@ COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund && rm -rf /root/.npm
 COPY tsconfig.json ./
 COPY src src
-RUN npx tsc -p tsconfig.json --declaration false --sourceMap false && chmod +x dist/cli/main.js
+RUN npx tsc -p tsconfig.json --declaration false --sourceMap false \
+ && chmod +x dist/cli/main.js && rm -r dist/testcontainers
 
 FROM node:${NODE_VERSION}-bookworm-slim
 # npm is not needed to run; without it there is less to keep up to date

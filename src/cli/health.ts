@@ -1,7 +1,9 @@
 import { once } from 'node:events';
-import { get, type IncomingMessage } from 'node:http';
+import http from 'node:http';
+import https from 'node:https';
 import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
+import { servesTls } from '../config/listener.js';
 import type { Settings } from '../config/settings.js';
 import { addSettingsOptions, settingsOf } from './settings-options.js';
 
@@ -9,6 +11,8 @@ import { addSettingsOptions, settingsOf } from './settings-options.js';
 const answerMilliseconds = 4_000;
 /** Addresses that mean all addresses of a machine, and the one to ask at. */
 const loopbackOf: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
+/** How a connection without a client certificate ends where one is required. */
+const certificateRequired = 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED';
 
 export function addHealthCommand(program: Command): void {
   const command = program
@@ -23,22 +27,35 @@ export function addHealthCommand(program: Command): void {
 /** @returns a line for people @throws Error that says in a line why the service is not ready */
 async function health(settings: Settings): Promise<string> {
   const url = readinessUrl(settings);
-  let status: number | undefined;
-  let body: string;
+  let answer: { status: number | undefined; body: string };
   try {
-    const request = get(url, { agent: false, timeout: answerMilliseconds });
-    request.once('timeout', () => request.destroy(new Error(`no answer within ${answerMilliseconds / 1000} s`)));
-    const [response] = (await once(request, 'response')) as [IncomingMessage];
-    status = response.statusCode;
-    body = (await text(response)).trim();
+    answer = await ask(url);
   } catch (error) {
-    throw new Error(`${url} does not answer: ${(error as Error).message}`, { cause: error });
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (settings.tlsClientCertificates === 'required' && code === certificateRequired) {
+      return `${url} is served, to who presents a client certificate: whether it is ready is not known`;
+    }
+    throw new Error(`${url} does not answer: ${message}`, { cause: error });
   }
+  const { status, body } = answer;
   if (status !== 200) throw new Error(`${url} answers ${status}: ${body}`);
   return `${url} answers: ${body}`;
 }
 
-function readinessUrl({ host, port }: Settings): URL {
-  const address = loopbackOf[host] ?? host;
-  return new URL(`http://${address.includes(':') ? `[${address}]` : address}:${port}/readyz`);
+async function ask(url: URL): Promise<{ status: number | undefined; body: string }> {
+  const options = { agent: false, timeout: answerMilliseconds } as const;
+  const request =
+    url.protocol === 'https:'
+      ? // it asks itself, by an address that the certificate need not name
+        https.get(url, { ...options, rejectUnauthorized: false })
+      : http.get(url, options);
+  request.once('timeout', () => request.destroy(new Error(`no answer within ${answerMilliseconds / 1000} s`)));
+  const [response] = (await once(request, 'response')) as [http.IncomingMessage];
+  return { status: response.statusCode, body: (await text(response)).trim() };
+}
+
+function readinessUrl(settings: Settings): URL {
+  const address = loopbackOf[settings.host] ?? settings.host;
+  const scheme = servesTls(settings) ? 'https' : 'http';
+  return new URL(`${scheme}://${address.includes(':') ? `[${address}]` : address}:${settings.port}/readyz`);
 }
