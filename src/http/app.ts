@@ -9,7 +9,7 @@ import { operationOfTarget } from '../contract/operations.js';
 import { answer } from '../operations/pipeline.js';
 import { callerOf } from './caller.js';
 import { createExpressServer } from './express-without-prototype-changes.js';
-import type { HttpServices, Protocol } from './protocol.js';
+import { asKmsError, type HttpServices, type Protocol } from './protocol.js';
 import { readBody } from './request-body.js';
 import { requestSource } from './request-source.js';
 import { isQueryRequest, sts } from './sts.js';
@@ -72,17 +72,19 @@ async function handle(services: HttpServices, request: IncomingMessage, response
     const text = await protocol.answer(services, request, requestId, body);
     send(services, response, requestId, protocol.contentType, { status: 200, body: text });
   } catch (error) {
-    const kmsError =
-      error instanceof KmsError ? error : new KmsError('KMSInternalException', undefined, { cause: error });
-    logFailure(services.log, requestId, request, kmsError);
-    send(services, response, requestId, protocol.contentType, protocol.refuse(kmsError, requestId));
+    const refusal = protocol.refuse(error, requestId);
+    logFailure(services.log, requestId, request, refusal.status, error as Error);
+    send(services, response, requestId, protocol.contentType, refusal);
   }
 }
 
 const kms: Protocol = {
   contentType,
   answer: answerKmsRequest,
-  refuse: (error) => ({ status: error.status, body: error.toBody() }),
+  refuse: (error) => {
+    const kmsError = asKmsError(error);
+    return { status: kmsError.status, body: kmsError.toBody() };
+  },
 };
 
 /** One request to KMS, from its headers and raw body to the text of its answer. @throws KmsError */
@@ -132,8 +134,8 @@ function sendText(response: ServerResponse, status: number, body: string): void 
 }
 
 /** A server's fault is an error with its cause; a client's is news for who looks closely. */
-function logFailure(log: Logger, requestId: string, request: IncomingMessage, error: KmsError): void {
+function logFailure(log: Logger, requestId: string, request: IncomingMessage, status: number, error: Error): void {
   const facts = { requestId, target: request.headers['x-amz-target'], error: error.name };
-  if (error.status >= 500) log.error({ ...facts, err: error.cause ?? error }, 'request failed');
+  if (status >= 500) log.error({ ...facts, err: error.cause ?? error }, 'request failed');
   else log.debug({ ...facts, cause: error.cause }, 'request refused');
 }

@@ -3,13 +3,15 @@ import type { Logger } from 'pino';
 import type { ClientCertificates } from '../authorization/client-certificates.js';
 import type { AccessKey } from '../authorization/identities.js';
 import type { Principal } from '../authorization/principal.js';
-import type { KmsError } from '../contract/kms-error.js';
+import { KmsError } from '../contract/kms-error.js';
 import type { Kms } from '../operations/kms.js';
+import type { Sts } from '../sts/sts.js';
 import type { SigV4Verifier } from './sigv4/verifier.js';
 
 /** What HTTP needs of the rest of the service. */
 export interface HttpServices {
   readonly kms: Kms;
+  readonly sts: Sts;
   readonly verifier: SigV4Verifier<AccessKey>;
   /** Of requests to STS, whose signatures are scoped to another service. */
   readonly stsVerifier: SigV4Verifier<AccessKey>;
@@ -28,6 +30,11 @@ export interface Protocol {
   readonly contentType: string;
   /** One request, from its headers and raw body to the text of its answer. @throws KmsError */
   answer(services: HttpServices, request: IncomingMessage, requestId: string, body: Buffer): Promise<string>;
-  /** What a client is told of an error. */
-  refuse(error: KmsError, requestId: string): { readonly status: number; readonly body: string };
+  /** What a client is told of an error of whatever sort. */
+  refuse(error: unknown, requestId: string): { readonly status: number; readonly body: string };
+}
+
+/** What is not in KMS's words is an internal error. */
+export function asKmsError(error: unknown): KmsError {
+  return error instanceof KmsError ? error : new KmsError('KMSInternalException', undefined, { cause: error });
 }

@@ -1,11 +1,14 @@
 import type { IncomingMessage } from 'node:http';
-import type { Principal } from '../authorization/principal.js';
-import { KmsError, type KmsErrorName } from '../contract/kms-error.js';
+import type { KmsErrorName } from '../contract/kms-error.js';
+import { perform, version } from '../sts/actions.js';
+import { QueryParameters } from '../sts/query-parameters.js';
+import type { Result } from '../sts/sts.js';
+import { StsError } from '../sts/sts-error.js';
 import { callerOf } from './caller.js';
-import type { Protocol } from './protocol.js';
+import { asKmsError, type Protocol } from './protocol.js';
+import { requestSource } from './request-source.js';
 
 const formType = 'application/x-www-form-urlencoded';
-const version = '2011-06-15';
 const namespace = `https://sts.amazonaws.com/doc/${version}/`;
 
 /** True for a request in the query protocol, which STS speaks; what has a target is meant for KMS. */
@@ -18,57 +21,62 @@ export function isQueryRequest({ headers }: IncomingMessage): boolean {
 
 /** How STS names what KMS names otherwise: code and HTTP status. */
 const queryErrors: { readonly [N in KmsErrorName]?: readonly [code: string, status: number] } = {
+  AccessDeniedException: ['AccessDenied', 403],
   ExpiredTokenException: ['ExpiredToken', 403],
   IncompleteSignatureException: ['IncompleteSignature', 400],
   InvalidSignatureException: ['SignatureDoesNotMatch', 403],
+  MalformedPolicyDocumentException: ['MalformedPolicyDocument', 400],
   MissingAuthenticationTokenException: ['MissingAuthenticationToken', 403],
   RequestEntityTooLargeException: ['RequestEntityTooLarge', 413],
-  UnknownOperationException: ['InvalidAction', 400],
+  ThrottlingException: ['Throttling', 400],
   UnrecognizedClientException: ['InvalidClientTokenId', 403],
+  ValidationException: ['ValidationError', 400],
 };
 
-/**
- * The one action of AWS STS that clients of KMS need: GetCallerIdentity, which Terraform and others call first. Nobody
- * needs a permission for it.
- *
- * @see https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
- */
+/** AWS's query protocol, as STS speaks it: a form in, XML out. */
 export const sts: Protocol = {
   contentType: 'text/xml',
 
   async answer(services, request, requestId, body) {
     if (request.method !== 'POST' || request.url !== '/') {
-      throw new KmsError('UnknownOperationException', 'STS takes POST requests to the path / only.');
+      throw new StsError('InvalidAction', 'STS takes POST requests to the path / only.');
     }
     const principal = await callerOf(services, services.stsVerifier, request, body);
-    const form = new URLSearchParams(body.toString());
-    if (form.get('Action') !== 'GetCallerIdentity' || form.get('Version') !== version) {
-      throw new KmsError(
-        'UnknownOperationException',
-        `Could not find this operation: of STS there is only GetCallerIdentity, version ${version}.`,
-      );
-    }
-    return callerIdentity(principal, requestId);
+    const requester = { principal, source: requestSource(request), requestId };
+    const { action, result } = await perform(services.sts, requester, new QueryParameters(body.toString()));
+    return `<${action}Response xmlns="${namespace}"><${action}Result>${elements(result)}</${action}Result><ResponseMetadata><RequestId>${requestId}</RequestId></ResponseMetadata></${action}Response>\n`;
   },
 
   refuse(error, requestId) {
-    const unlisted = error.status < 500 ? ([error.name, error.status] as const) : (['InternalFailure', 500] as const);
-    const [code, status] = queryErrors[error.name] ?? unlisted;
+    const { name, status, message } = error instanceof StsError ? error : inQueryWords(error);
     const type = status < 500 ? 'Sender' : 'Receiver';
-    const message = escaped(error.clientMessage ?? '');
     return {
       status,
-      body: `<ErrorResponse xmlns="${namespace}"><Error><Type>${type}</Type><Code>${code}</Code><Message>${message}</Message></Error><RequestId>${requestId}</RequestId></ErrorResponse>\n`,
+      body: `<ErrorResponse xmlns="${namespace}"><Error><Type>${type}</Type><Code>${name}</Code><Message>${escaped(message)}</Message></Error><RequestId>${requestId}</RequestId></ErrorResponse>\n`,
     };
   },
 };
 
-function callerIdentity({ arn, uniqueId, accountId }: Principal, requestId: string): string {
-  return `<GetCallerIdentityResponse xmlns="${namespace}"><GetCallerIdentityResult><Arn>${escaped(arn)}</Arn><UserId>${escaped(uniqueId)}</UserId><Account>${accountId}</Account></GetCallerIdentityResult><ResponseMetadata><RequestId>${requestId}</RequestId></ResponseMetadata></GetCallerIdentityResponse>\n`;
+function inQueryWords(error: unknown): { readonly name: string; readonly status: number; readonly message: string } {
+  const { name, status, clientMessage: message = '' } = asKmsError(error);
+  const unlisted = status < 500 ? ([name, status] as const) : (['InternalFailure', 500] as const);
+  const [code, queryStatus] = queryErrors[name] ?? unlisted;
+  return { name: code, status: queryStatus, message };
+}
+
+function elements(result: Result): string {
+  return Object.entries(result)
+    .filter(([, value]) => value !== undefined)
+    .map(
+      ([name, value]) => `<${name}>${typeof value === 'object' ? elements(value) : escaped(String(value))}</${name}>`,
+    )
+    .join('');
 }
 
 const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
+/** What XML cannot hold in any spelling. */
+const notInXml = /[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu;
 
 function escaped(text: string): string {
-  return text.replace(/[&<>"]/g, (character) => entities[character] ?? '');
+  return text.replace(notInXml, '\ufffd').replace(/[&<>"]/g, (character) => entities[character] ?? '');
 }

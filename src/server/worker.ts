@@ -5,7 +5,8 @@ import { Server as SecureServer } from 'node:https';
 import { type Logger, pino } from 'pino';
 import { AccessKeyUses } from '../authorization/access-key-uses.js';
 import { ClientCertificates } from '../authorization/client-certificates.js';
-import { Identities } from '../authorization/identities.js';
+import type { Identities } from '../authorization/identities.js';
+import { Sessions } from '../authorization/sessions/sessions.js';
 import type { Settings } from '../config/settings.js';
 import { createHttpServer } from '../http/app.js';
 import { SigV4Verifier } from '../http/sigv4/verifier.js';
@@ -55,22 +56,26 @@ export async function startWorker(settings: Settings): Promise<Worker> {
   const capabilities = await Capabilities.probe(token, { allowSplit: settings.splitOaep });
   for (const line of capabilities.report()) log.debug(line, 'capability');
 
-  const { kms, keyStoreTokens } = composeKms(settings, { own: { token, capabilities }, store, sealer, log });
+  const { kms, identities, keyStoreTokens } = composeKms(settings, { own: { token, capabilities }, store, sealer, log });
   const { uses } = kms;
-  const identities = new Identities(store, sealer, settings.accountId, kms.policies);
+  const sessions = new Sessions(sealer, identities, kms.policies);
   const accessKeyUses = new AccessKeyUses(store);
   const verifierFor = (service: string, regions: string[]) =>
     new SigV4Verifier({
       regions,
       services: [service],
-      findAccessKey: (accessKeyId) => identities.find(accessKeyId),
-      onVerified: ({ accessKeyId, service, region }) => accessKeyUses.note(accessKeyId, service, region),
+      findAccessKey: (accessKeyId, sessionToken) =>
+        sessionToken === undefined ? identities.find(accessKeyId) : sessions.find(accessKeyId, sessionToken),
+      onVerified: ({ accessKey, accessKeyId, service, region }) => {
+        if (!accessKey.temporary) accessKeyUses.note(accessKeyId, service, region);
+      },
       // the AWS SDK for PHP does not sign it, and it can only lead to a refusal here
       requireSignedContentType: false,
     });
   const server = createHttpServer(
     {
       kms,
+      sts: { home: kms.home, identities, sessions, now: kms.now },
       verifier: verifierFor('kms', [settings.region]),
       // clients that know nothing of Regions sign for STS's global endpoint, which is in us-east-1
       stsVerifier: verifierFor('sts', [settings.region, 'us-east-1']),
@@ -154,14 +159,20 @@ async function isAnswering(store: Store): Promise<boolean> {
   }
 }
 
+const whyNotListening: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another program uses it. Set HSM_KMS_PORT to another port',
+  EADDRNOTAVAIL: 'this machine has no such address. Set HSM_KMS_HOST to one that it has',
+  EACCES: 'this user may not. Set HSM_KMS_PORT to a port from 1024 on',
+  ENOTFOUND: 'nobody knows that name. Set HSM_KMS_HOST to an address of this machine',
+};
+
 async function listen(server: Server, { host, port }: Settings): Promise<void> {
   server.listen(port, host);
   try {
     await once(server, 'listening');
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const reason =
-      code === 'EADDRINUSE' ? 'another program uses it. Set HSM_KMS_PORT to another port' : (error as Error).message;
+    const { code = '', message } = error as NodeJS.ErrnoException;
+    const reason = whyNotListening[code] ?? message;
     throw new Error(`The address ${host}:${port} cannot be listened on: ${reason}.`, { cause: error });
   }
 }
