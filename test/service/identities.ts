@@ -1,38 +1,76 @@
-import { accountId, type Credentials, hsmKms, type Service } from './service.js';
+import { readFileSync } from 'node:fs';
+import { expect } from '@jest/globals';
+import { type Credentials, hsmKms, type Service } from './service.js';
 
-/** A user that a test has made. */
-export interface User {
-  readonly arn: string;
-  readonly credentials: Credentials;
-}
-
-/** Runs `hsm-kms identity ...`. @returns what it prints, parsed. @throws Error with what it printed when it fails */
-export async function identity(service: Service, ...parameters: string[]): Promise<Record<string, unknown>> {
+/** Runs `hsm-kms identity ...` beside a service. @returns what it prints. @throws Error when it fails */
+export async function identity(service: Service, ...parameters: string[]): Promise<string> {
   const { code, output } = await hsmKms('identity', ...parameters, '--data-dir', service.dataDir);
   if (code !== 0) throw new Error(`hsm-kms identity ${parameters.join(' ')}: ${output}`);
-  return output.trim() === '' ? {} : JSON.parse(output);
+  return output;
 }
 
-/** Makes a user with an access key. @param statements of its identity policy; without any it has none */
-export async function newUser(service: Service, name: string, ...statements: readonly object[]): Promise<User> {
+/** The same, for what prints JSON. */
+// biome-ignore lint/suspicious/noExplicitAny: tests know what is in it
+export async function identityJson(service: Service, ...parameters: string[]): Promise<any> {
+  return JSON.parse(await identity(service, ...parameters));
+}
+
+/** What a subcommand is refused with: a sentence, without a stack trace. */
+export async function identityRefusal(service: Service, ...parameters: string[]): Promise<string> {
+  const { code, output } = await hsmKms('identity', ...parameters, '--data-dir', service.dataDir);
+  expect(output).toMatch(/^hsm-kms: |^error: /);
+  expect(output).not.toMatch(/\n\s+at /);
+  expect(code).toBe(1);
+  return output.trim().replace(/^hsm-kms: /, '');
+}
+
+/** The access key in a section of an AWS credentials file. */
+export function credentialsIn(text: string): Credentials {
+  const [, accessKeyId = ''] = /^aws_access_key_id = (.+)$/m.exec(text) ?? [];
+  const [, secretAccessKey = ''] = /^aws_secret_access_key = (.+)$/m.exec(text) ?? [];
+  return { accessKeyId, secretAccessKey };
+}
+
+/** A new access key of a user. */
+export async function newAccessKey(service: Service, userName: string): Promise<Credentials> {
+  return credentialsIn(await identity(service, 'create-access-key', '--user-name', userName));
+}
+
+/** Makes a user with an access key. @param statements of its inline policy, if any */
+export async function newUser(service: Service, name: string, ...statements: object[]): Promise<Credentials> {
   await identity(service, 'create-user', '--user-name', name);
-  if (statements.length > 0) {
-    const policy = JSON.stringify({ Version: '2012-10-17', Statement: statements });
-    await identity(
-      service,
-      'put-user-policy',
-      '--user-name',
-      name,
-      '--policy-name',
-      'test',
-      '--policy-document',
-      policy,
-    );
+  if (statements.length > 0) await putPolicy(service, 'user', name, 'inline', ...statements);
+  return newAccessKey(service, name);
+}
+
+/** Gives a user or a role an inline policy. */
+export function putPolicy(
+  service: Service,
+  kind: 'user' | 'role',
+  name: string,
+  policyName: string,
+  ...statements: object[]
+): Promise<string> {
+  const named = [`--${kind}-name`, name, '--policy-name', policyName];
+  return identity(service, `put-${kind}-policy`, ...named, '--policy-document', policyText(...statements));
+}
+
+/** A policy of statements that allow everything on everything where they say nothing else. */
+export function policyText(...statements: object[]): string {
+  const completed = statements.map((statement) => ({ Effect: 'Allow', Action: '*', Resource: '*', ...statement }));
+  return JSON.stringify({ Version: '2012-10-17', Statement: completed });
+}
+
+/** The bytes of the database as they lie on the disk, its log included. */
+export function databaseBytes(service: Service): Buffer {
+  const files = ['', '-wal', '-shm'].map((end) => `${service.dataDir}/hsm-kms.db${end}`);
+  return Buffer.concat(files.flatMap((file) => readIfThere(file)));
+}
+
+function readIfThere(file: string): Buffer[] {
+  try {
+    return [readFileSync(file)];
+  } catch {
+    return [];
   }
-  const made = await identity(service, 'create-access-key', '--user-name', name, '--output', 'json');
-  const { AccessKeyId, SecretAccessKey } = made.AccessKey as { AccessKeyId: string; SecretAccessKey: string };
-  return {
-    arn: `arn:aws:iam::${accountId}:user/${name}`,
-    credentials: { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey },
-  };
 }

@@ -2,9 +2,7 @@ import { Iam } from '../../authorization/iam/iam.js';
 import { purposeOfSecret } from '../../authorization/secret-purpose.js';
 import type { Settings } from '../../config/settings.js';
 import { type DataDirectory, dataDirectory, isInitialised } from '../../server/data-directory.js';
-import { openOwnToken } from '../../server/own-token.js';
 import { Store } from '../../store/store.js';
-import { Sealer } from '../../token/sealing.js';
 
 /** One command on the identities of the account, beside a service that may run. */
 export class IdentitySession {
@@ -45,6 +43,11 @@ export class IdentitySession {
 
   /** Seals the secret of an access key by the service's token, and overwrites it. @throws Error that says what to do */
   async sealSecret(accessKeyId: string, secret: Buffer): Promise<Buffer> {
+    // loaded here: what needs no token starts faster without PKCS#11
+    const [{ openOwnToken }, { Sealer }] = await Promise.all([
+      import('../../server/own-token.js'),
+      import('../../token/sealing.js'),
+    ]);
     const sealer = new Sealer(openOwnToken(this.settings, this.directory, this.warn));
     if (!sealer.isReady()) {
       throw new Error(`The token ${JSON.stringify(this.settings.tokenLabel)} has no sealing key. Type: hsm-kms init`);
