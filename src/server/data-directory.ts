@@ -38,7 +38,10 @@ export function makePrivateDirectory(path: string): void {
     mkdirSync(path, { recursive: true, mode: 0o700 });
     chmodSync(path, 0o700);
   } catch (error) {
-    throw new Error(`The directory ${path} cannot be made: ${(error as Error).message}`, { cause: error });
+    throw new Error(
+      `The directory ${path} cannot be made: ${(error as NodeJS.ErrnoException).code}. Make it yourself and give it to this user, or set HSM_KMS_DATA_DIR to another.`,
+      { cause: error },
+    );
   }
 }
 
@@ -54,13 +57,16 @@ export function writePrivateFile(path: string, content: string): void {
   }
 }
 
-/** A secret in a file of its own, without the line end that editors leave. @throws Error that names the file */
-export function readSecretFile(path: string): string {
+/** A PIN in a file of its own, without the line end that editors leave. @throws Error that names the file */
+export function readPinFile(path: string): string {
   let text: string;
   try {
     text = readFileSync(path, 'utf8').trim();
   } catch (error) {
-    throw new Error(`The secret in ${path} cannot be read: ${(error as Error).message}`, { cause: error });
+    throw new Error(
+      `The PIN file ${path} cannot be read (${(error as NodeJS.ErrnoException).code}): HSM_KMS_TOKEN_PIN_FILE names a file with the token's user PIN that this user may read; without it, the data directory holds one.`,
+      { cause: error },
+    );
   }
   if (text === '') throw new Error(`The file ${path} is empty; it must hold a PIN.`);
   return text;

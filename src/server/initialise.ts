@@ -13,18 +13,19 @@ import {
   type DataDirectory,
   dataDirectory,
   makePrivateDirectory,
-  readSecretFile,
+  readPinFile,
   writePrivateFile,
 } from './data-directory.js';
+import { checkDataDirectory, lockForInitialisation } from './data-directory-use.js';
 import { openOwnToken } from './own-token.js';
-import { readSeedFile } from './seed-file.js';
+import { readSeedFile, type Seed } from './seed-file.js';
 import { seedKeys } from './seeding.js';
 import { usesOwnSoftHsm } from './token-settings.js';
 
 /**
  * Makes what the service needs to run: directory, SoftHSM2 token (unless a module is configured), database, sealing
  * key, first administrator, the keys of the seed. What exists is kept, so that it may be run again, also after it was
- * interrupted.
+ * interrupted; of several at once, one works after another.
  *
  * @param report is told of each thing that was made
  * @throws Error that says what to do
@@ -32,7 +33,22 @@ import { usesOwnSoftHsm } from './token-settings.js';
 export async function initialise(settings: Settings, report: (what: string) => void): Promise<void> {
   const directory = dataDirectory(settings);
   const seed = settings.seedFile === undefined ? undefined : readSeedFile(settings.seedFile, settings);
+  checkDataDirectory(directory);
   makePrivateDirectory(directory.path);
+  const lock = lockForInitialisation(directory);
+  try {
+    await makeWhatIsMissing(settings, directory, seed, report);
+  } finally {
+    lock.release();
+  }
+}
+
+async function makeWhatIsMissing(
+  settings: Settings,
+  directory: DataDirectory,
+  seed: Seed | undefined,
+  report: (what: string) => void,
+): Promise<void> {
   if (usesOwnSoftHsm(settings)) initialiseOwnToken(settings, directory, report);
 
   const token = openOwnToken(settings, directory, report);
@@ -74,8 +90,8 @@ function initialiseOwnToken(settings: Settings, { softHsm }: DataDirectory, repo
   }
   process.env.SOFTHSM2_CONF = softHsm.configuration;
   const made = initialiseSoftHsmToken(settings.tokenLabel, {
-    securityOfficer: readSecretFile(softHsm.securityOfficerPin),
-    user: readSecretFile(softHsm.userPin),
+    securityOfficer: readPinFile(softHsm.securityOfficerPin),
+    user: readPinFile(softHsm.userPin),
   });
   if (made) report(`a SoftHSM2 token in ${softHsm.tokens}, with random PINs`);
 }

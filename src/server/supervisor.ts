@@ -3,6 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { servesTls } from '../config/listener.js';
 import type { Settings } from '../config/settings.js';
+import { dataDirectory } from './data-directory.js';
+import { claimDataDirectory } from './data-directory-use.js';
 import { type FromWorker, settingsVariable, type ToWorker } from './worker-messages.js';
 
 /** Waits before a worker that ended is replaced, in milliseconds: longer when workers keep ending. */
@@ -18,9 +20,21 @@ const otherThreads = 4;
  *
  * @param ready is called when all workers listen
  * @returns when SIGTERM or SIGINT has stopped everything
- * @throws Error when a worker cannot start the first time
+ * @throws Error that says what to do, when a worker cannot start the first time or another service is at work
  */
-export function supervise(settings: Settings, ready: (address: { host: string; port: number }) => void): Promise<void> {
+export async function supervise(
+  settings: Settings,
+  ready: (address: { host: string; port: number }) => void,
+): Promise<void> {
+  const claim = claimDataDirectory(dataDirectory(settings));
+  try {
+    await superviseWorkers(settings, ready);
+  } finally {
+    claim?.release();
+  }
+}
+
+function superviseWorkers(settings: Settings, ready: (address: { host: string; port: number }) => void): Promise<void> {
   const log = pino({ level: settings.logLevel, base: { pid: process.pid } }, pino.destination(2));
   cluster.setupPrimary({ exec: fileURLToPath(new URL('./worker-main.js', import.meta.url)) });
   cluster.schedulingPolicy = cluster.SCHED_RR;

@@ -111,6 +111,8 @@ function checkValidity({ validFrom, validTo }: X509Certificate, file: string): v
     throw new Error(`The TLS certificate ${file} expired on ${validTo}: renew it.`);
   }
   if (Date.parse(validFrom) > Date.now()) {
-    throw new Error(`The TLS certificate ${file} is not valid before ${validFrom}: is this machine's clock right?`);
+    throw new Error(
+      `The TLS certificate ${file} is not valid before ${validFrom}: wait, or set this machine's clock right.`,
+    );
   }
 }

@@ -2,7 +2,7 @@ import type { DeclaredKeyStore } from '../config/key-stores.js';
 import type { Settings } from '../config/settings.js';
 import { softHsmModule } from '../token/softhsm.js';
 import type { TokenSettings } from '../token/token.js';
-import { type DataDirectory, readSecretFile } from './data-directory.js';
+import { type DataDirectory, readPinFile } from './data-directory.js';
 
 /** How to open a token, but for the PIN. */
 export type DeclaredToken = Omit<TokenSettings, 'pin'>;
@@ -19,7 +19,7 @@ export function tokenSettings(settings: Settings, directory: DataDirectory): Tok
   if (pinFile === undefined) {
     throw new Error("The token's PIN is missing: set HSM_KMS_TOKEN_PIN_FILE to a file that holds it.");
   }
-  return { ...declaredToken(settings, settings), pin: readSecretFile(pinFile) };
+  return { ...declaredToken(settings, settings), pin: readPinFile(pinFile) };
 }
 
 /** The tokens of the setting keyStores by CloudHsmClusterId; each throws only when it is asked for. */

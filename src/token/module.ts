@@ -1,5 +1,6 @@
 import { accessSync, constants, realpathSync } from 'node:fs';
 import pkcs11 from 'pkcs11js';
+import { whyNotForThisProcess } from './module-file.js';
 import { TokenError, tokenError } from './return-values.js';
 import { sleep } from './sleep.js';
 
@@ -48,12 +49,21 @@ export function loadModule(path: string, parameters?: string): pkcs11.PKCS11 {
   }
   const known = loaded.get(library);
   if (known) return known;
+  const objection = whyNotForThisProcess(library);
+  if (objection !== undefined) {
+    throw new Error(
+      `The PKCS#11 module ${path} ${objection}: set HSM_KMS_PKCS11_MODULE to your token's library for it.`,
+    );
+  }
   const cryptoki = new pkcs11.PKCS11();
   try {
     cryptoki.load(path);
     initialise(cryptoki, parameters);
   } catch (error) {
-    throw new Error(`The PKCS#11 module ${path} does not start: ${tokenError(error).message}`, { cause: error });
+    throw new Error(
+      `The PKCS#11 module ${path} does not start (${tokenError(error).message}): HSM_KMS_PKCS11_MODULE names your token's library, and its maker says what it needs beside it.`,
+      { cause: error },
+    );
   }
   loaded.set(library, cryptoki);
   return cryptoki;

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { hsmKms, Service } from '../service/service.js';
 
 let directory: string;
@@ -57,25 +57,10 @@ test('an init that was interrupted is finished by the next', async () => {
 
 describe('with a service', () => {
   let service: Service;
-  afterAll(() => service?.end());
-
-  test('a port that is taken is named, with the setting', async () => {
+  beforeAll(async () => {
     service = await Service.start();
-    const { port } = new URL(service.url);
-    const answer = await hsmKms('serve', '--data-dir', service.dataDir, '--port', port, '--workers', '1');
-    expectSentence(answer, new RegExp(`127\\.0\\.0\\.1:${port} cannot be listened on: .+HSM_KMS_PORT`));
   });
-
-  test('a PIN that is wrong is told so', async () => {
-    const pinFile = join(directory, 'pin');
-    writeFileSync(pinFile, 'wrong-pin');
-    const answer = await hsmKms(
-      ...['serve', '--data-dir', service.dataDir, '--port', '0', '--workers', '1', '--token-pin-file', pinFile],
-    );
-    expect(answer.code).toBe(1);
-    expect(answer.output).toMatch(/refuses the login.+Check its PIN\./);
-    expect(answer.output).not.toContain('wrong-pin');
-  });
+  afterAll(() => service?.end());
 
   test('config prints every setting and where it came from, and no secret', async () => {
     const { code, output } = await hsmKms('config', '--data-dir', service.dataDir, '--port', '1234');

@@ -54,7 +54,7 @@ export class CertificateAuthority implements CertificateFiles {
       openssl('x509', '-req', ...issuing, '-CA', this.certificate, '-CAkey', this.key, '-CAcreateserial');
     } else {
       writeFileSync(at('.cnf'), this.configuration());
-      writeFileSync(at('.index'), '');
+      writeFileSync(join(this.directory, 'database'), '');
       openssl('ca', '-batch', '-notext', '-config', at('.cnf'), ...issuing.toSpliced(4, 2), '-startdate', from);
     }
     return { certificate: at('.pem'), key: at('.key') };
