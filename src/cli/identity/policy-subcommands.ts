@@ -54,8 +54,9 @@ export const policySubcommands: readonly Subcommand[] = [
   ),
   query('list-entities-for-policy', 'list who has a managed policy', { policyArn }, async (iam, values) => {
     const { arn } = await iam.policies.find(values.policyArn);
-    const holders = await iam.policies.holders(arn);
-    const of = (kind: 'user' | 'role') => holders.filter((holder) => holder.kind === kind);
+    // who has it attached and as the boundary, too, is one of them once
+    const holders = new Map((await iam.policies.holders(arn)).map((holder) => [holder.uniqueId, holder]));
+    const of = (kind: 'user' | 'role') => [...holders.values()].filter((holder) => holder.kind === kind);
     return {
       PolicyGroups: [],
       PolicyUsers: of('user').map(({ name, uniqueId }) => ({ UserName: name, UserId: uniqueId })),
