@@ -1,6 +1,8 @@
 import type { KeyRecord } from '../keys/key-record.js';
-import { parsePolicy } from './policy/document.js';
+import type { Identities } from './identities.js';
+import { parsePolicy, principalsOf } from './policy/document.js';
 import { checkLockout } from './policy/lockout.js';
+import { invalidPrincipals } from './policy/principal-element.js';
 import { RequestContext, type RequestFacts } from './request-context.js';
 
 /**
@@ -10,16 +12,19 @@ import { RequestContext, type RequestFacts } from './request-context.js';
  * @param on the key: its record, where there is one already
  * @param bypass BypassPolicyLockoutSafetyCheck
  * @returns the text, as it is stored and given back
- * @throws KmsError MalformedPolicyDocumentException, also when the caller could not change the policy again;
- * LimitExceededException when it is too long
+ * @throws KmsError MalformedPolicyDocumentException, also when it names somebody who does not exist, or when the caller
+ * could not change the policy again; LimitExceededException when it is too long
  */
-export function checkedKeyPolicy(
+export async function checkedKeyPolicy(
+  identities: Pick<Identities, 'missing'>,
   text: string,
   request: RequestFacts,
   on: { readonly arn: string; readonly key?: KeyRecord },
   bypass: boolean,
-): string {
+): Promise<string> {
   const policy = parsePolicy(text, 'key');
+  const missing = await identities.missing(principalsOf(policy));
+  if (missing.length > 0) throw invalidPrincipals();
   if (bypass) return text;
   const { principal, home } = request;
   checkLockout(policy, {

@@ -108,8 +108,11 @@ const principalArn =
 
 /** @throws KmsError InvalidArnException for what is not the ARN of a principal that a grant may name */
 export function checkPrincipal(arn: string | undefined): void {
-  if (arn === undefined || principalArn.test(arn)) return;
-  throw new KmsError('InvalidArnException', `ARN does not refer to a valid principal: ${arn}`);
+  if (arn !== undefined && !principalArn.test(arn)) throw invalidPrincipal(arn);
+}
+
+export function invalidPrincipal(arn: string): KmsError {
+  return new KmsError('InvalidArnException', `ARN does not refer to a valid principal: ${arn}`);
 }
 
 const grantIdPattern = /^[0-9a-f]{64}$/;

@@ -99,7 +99,8 @@ export async function makeKey(
     policy:
       Policy === undefined
         ? defaultKeyPolicy(kms.home.accountId)
-        : checkedKeyPolicy(
+        : await checkedKeyPolicy(
+            kms.identities,
             Policy,
             requestFacts(kms, 'CreateKey', requester, input),
             { arn },

@@ -1,7 +1,13 @@
 import type { CreateGrantRequest, GrantListEntry, RetireGrantRequest } from '@aws-sdk/client-kms';
 import { KmsError } from '../contract/kms-error.js';
 import type { GrantRecord, NamedPrincipal } from '../keys/grant-repository.js';
-import { checkedConstraints, checkGrantId, checkPrincipal, grantOperations } from '../keys/grant-rules.js';
+import {
+  checkedConstraints,
+  checkGrantId,
+  checkPrincipal,
+  grantOperations,
+  invalidPrincipal,
+} from '../keys/grant-rules.js';
 import type { KeyRecord } from '../keys/key-record.js';
 import { keyArn } from '../keys/key-reference.js';
 import type { Kms } from './kms.js';
@@ -55,10 +61,17 @@ function checkPrincipals(input: CreateGrantRequest): void {
   }
 }
 
+/** @throws KmsError InvalidArnException for a principal of this account that does not exist */
+async function expectPrincipals({ identities }: Kms, arns: readonly (string | undefined)[]): Promise<void> {
+  const [missing] = await identities.missing(arns.filter((arn) => arn !== undefined));
+  if (missing !== undefined) throw invalidPrincipal(missing);
+}
+
 export const createGrant = operation('CreateGrant', {
   keys: { key: { from: 'KeyId' } },
   async run(input, { key, kms, requester }) {
     checkPrincipals(input);
+    await expectPrincipals(kms, [input.GranteePrincipal, input.RetiringPrincipal]);
     const operations = grantOperations(key, input.Operations);
     const constraints = input.Constraints && checkedConstraints(key, input.Constraints);
     const grant = {

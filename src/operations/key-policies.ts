@@ -23,7 +23,13 @@ export const putKeyPolicy = operation('PutKeyPolicy', {
       throw new KmsError('ValidationException', `The policy name must be ${policyName}.`);
     }
     const request = requestFacts(kms, 'PutKeyPolicy', requester, input);
-    const policy = checkedKeyPolicy(Policy, request, { arn: key.arn, key }, BypassPolicyLockoutSafetyCheck);
+    const policy = await checkedKeyPolicy(
+      kms.identities,
+      Policy,
+      request,
+      { arn: key.arn, key },
+      BypassPolicyLockoutSafetyCheck,
+    );
     await kms.keys.change(key, { policy });
     return undefined;
   },

@@ -1,3 +1,4 @@
+import type { Identities } from '../authorization/identities.js';
 import type { StoredPolicies } from '../authorization/stored-policies.js';
 import { KmsError } from '../contract/kms-error.js';
 import type { AliasRepository } from '../keys/alias-repository.js';
@@ -11,6 +12,7 @@ import type { KeyRepository } from '../keys/key-repository.js';
 import type { KeyStoreRepository } from '../keys/key-store-repository.js';
 import type { KeyTokens } from '../keys/key-tokens.js';
 import type { KeyUses } from '../keys/key-uses.js';
+import type { RequestQuotas } from './request-quotas.js';
 
 /** What operations work with. */
 export interface Kms {
@@ -19,6 +21,7 @@ export interface Kms {
   readonly aliases: AliasRepository;
   readonly grants: GrantRepository;
   readonly grantTokens: GrantTokens;
+  readonly identities: Pick<Identities, 'missing'>;
   /** Of keys, compiled. */
   readonly policies: StoredPolicies;
   readonly keyStores: KeyStoreRepository;
@@ -26,6 +29,8 @@ export interface Kms {
   readonly imports: Imports;
   readonly uses: KeyUses;
   readonly encryptions: EncryptionBudget;
+  /** Undefined where nothing limits how often requests may come. */
+  readonly requestQuotas: RequestQuotas | undefined;
   readonly now: () => Date;
 }
 

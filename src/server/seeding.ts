@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
-import { Identities } from '../authorization/identities.js';
 import type { Settings } from '../config/settings.js';
 import { KmsError } from '../contract/kms-error.js';
 import { AliasRepository } from '../keys/alias-repository.js';
@@ -55,8 +54,8 @@ export async function seedKeys(
   // from here on as in a worker; a start that has nothing to make is spared the probe of the token
   const log = pino({ level: settings.logLevel, base: { pid: process.pid } }, pino.destination(2));
   const own = { token, capabilities: await Capabilities.probe(token, { allowSplit: settings.splitOaep }) };
-  const { kms } = composeKms(settings, { own, store, sealer, log });
-  const principal = await new Identities(store, sealer, settings.accountId, kms.policies).firstAdministrator();
+  const { kms, identities } = composeKms(settings, { own, store, sealer, log });
+  const principal = await identities.firstAdministrator();
   if (principal === undefined) throw new SeedError(`${seed.file}: there is no administrator who could make the keys.`);
   const requester = { principal, source: here, requestId: randomUUID() };
   for (const seeded of incomplete) {

@@ -7,6 +7,7 @@ import { AccessKeyUses } from '../authorization/access-key-uses.js';
 import { ClientCertificates } from '../authorization/client-certificates.js';
 import type { Identities } from '../authorization/identities.js';
 import { Sessions } from '../authorization/sessions/sessions.js';
+import { allQuotas } from '../config/aws-request-quotas.js';
 import type { Settings } from '../config/settings.js';
 import { createHttpServer } from '../http/app.js';
 import { SigV4Verifier } from '../http/sigv4/verifier.js';
@@ -14,6 +15,7 @@ import { Capabilities } from '../keys/capabilities.js';
 import { deleteDueKeys } from '../keys/due-deletions.js';
 import { hasDueRotations, rotateDueKeys } from '../keys/due-rotations.js';
 import type { Kms } from '../operations/kms.js';
+import { RequestQuotas } from '../operations/request-quotas.js';
 import { Leases } from '../store/leases.js';
 import { Store } from '../store/store.js';
 import { Sealer } from '../token/sealing.js';
@@ -56,7 +58,10 @@ export async function startWorker(settings: Settings): Promise<Worker> {
   const capabilities = await Capabilities.probe(token, { allowSplit: settings.splitOaep });
   for (const line of capabilities.report()) log.debug(line, 'capability');
 
-  const { kms, identities, keyStoreTokens } = composeKms(settings, { own: { token, capabilities }, store, sealer, log });
+  const { kms, identities, keyStoreTokens } = composeKms(settings, {
+    ...{ own: { token, capabilities }, store, sealer, log },
+    requestQuotas: await requestQuotasOf(settings),
+  });
   const { uses } = kms;
   const sessions = new Sessions(sealer, identities, kms.policies);
   const accessKeyUses = new AccessKeyUses(store);
@@ -115,6 +120,13 @@ export async function startWorker(settings: Settings): Promise<Worker> {
   };
   const port = typeof address === 'object' && address ? address.port : settings.port;
   return { address: { host: settings.host, port }, renewTls: () => tlsRenewal?.renew(), stop };
+}
+
+/** Undefined where nothing limits how often requests may come: then it costs nothing, not even loading. */
+async function requestQuotasOf({ requestQuotas, region, workers }: Settings): Promise<RequestQuotas | undefined> {
+  if (requestQuotas.length === 0) return undefined;
+  const { counterOfSupervisor } = await import('./request-counters.js');
+  return new RequestQuotas(allQuotas(requestQuotas, region), counterOfSupervisor, workers);
 }
 
 /** What is done when its time has come, whichever worker finds it due. */

@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { call } from '../service/http.js';
 import { refusal } from '../service/refusal.js';
-import { accountId, Service } from '../service/service.js';
+import { Service, userArn } from '../service/service.js';
 
 let service: Service;
 let KeyId: string;
@@ -226,7 +226,7 @@ test('a symmetric key takes no other algorithm', async () => {
 });
 
 test('grant tokens are accepted when they are of a grant, up to ten of them', async () => {
-  const GranteePrincipal = `arn:aws:iam::${accountId}:user/somebody`;
+  const GranteePrincipal = userArn('administrator');
   const { GrantToken } = await service.kms.createGrant({ KeyId, GranteePrincipal, Operations: ['Decrypt'] });
   const GrantTokens = Array<string>(10).fill(GrantToken!);
   const { CiphertextBlob } = await service.kms.encrypt({ KeyId, Plaintext: Buffer.from('x'), GrantTokens });

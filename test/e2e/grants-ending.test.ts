@@ -5,8 +5,9 @@ import {
   paginateListRetirableGrants,
 } from '@aws-sdk/client-kms';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { makePrincipals } from '../service/identities.js';
 import { refusal, refusalName } from '../service/refusal.js';
-import { accountId, Service } from '../service/service.js';
+import { accountId, Service, userArn } from '../service/service.js';
 
 let service: Service;
 let kms: KMS;
@@ -15,13 +16,16 @@ let Arn: string;
 beforeAll(async () => {
   service = await Service.start({ flags: ['--grants-per-key', '120'] });
   kms = service.kms;
+  await makePrincipals(service, user, bob, retirer);
 });
 afterAll(() => service.end());
 beforeEach(async () => {
   ({ KeyId, Arn } = await service.newKey());
 });
 
-const user = `arn:aws:iam::${accountId}:user/alice`;
+const user = userArn('alice');
+const bob = userArn('bob');
+const retirer = `arn:aws:iam::${accountId}:role/path/retirer`;
 const grant = (changes: Partial<CreateGrantRequest> = {}): CreateGrantRequest => ({
   KeyId,
   GranteePrincipal: user,
@@ -123,7 +127,9 @@ describe('grant tokens', () => {
     const { GrantToken = '' } = await kms.createGrant(grant());
     const stranger = await Service.start();
     const { KeyId: theirs } = await stranger.newKey();
-    const { GrantToken: foreign = '' } = await stranger.kms.createGrant(grant({ KeyId: theirs }));
+    const { GrantToken: foreign = '' } = await stranger.kms.createGrant(
+      grant({ KeyId: theirs, GranteePrincipal: userArn('administrator') }),
+    );
     await stranger.end();
     const forged = [
       ...['x', 'AAAA', 'not base64!', absent, foreign, 'A'.repeat(8192)],
@@ -182,7 +188,6 @@ describe('lists and limits', () => {
 
   test('ListGrants finds by id and by grantee', async () => {
     const [one] = await create(3);
-    const bob = user.replace('alice', 'bob');
     const { GrantId: his } = await kms.createGrant(grant({ GranteePrincipal: bob }));
     const idsOf = async (filter: object) =>
       (await kms.listGrants({ KeyId, ...filter })).Grants?.map(({ GrantId }) => GrantId);
@@ -195,7 +200,7 @@ describe('lists and limits', () => {
   });
 
   test('ListRetirableGrants finds the grants of all keys by their retiring principal', async () => {
-    const RetiringPrincipal = `arn:aws:iam::${accountId}:role/path/retirer`;
+    const RetiringPrincipal = retirer;
     const { KeyId: other, Arn: otherArn } = await service.newKey();
     await create(2);
     const retirable = [

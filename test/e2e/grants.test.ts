@@ -1,6 +1,7 @@
 import type { CreateGrantRequest, GrantOperation, KeySpec, KeyUsageType, KMS } from '@aws-sdk/client-kms';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { call } from '../service/http.js';
+import { makePrincipals } from '../service/identities.js';
 import { refusal, refusalName } from '../service/refusal.js';
 import { accountId, Service } from '../service/service.js';
 
@@ -11,6 +12,7 @@ let Arn: string;
 beforeAll(async () => {
   service = await Service.start();
   kms = service.kms;
+  await makePrincipals(service, user, `${user}2`, retirer, `${retirer}2`);
   ({ KeyId, Arn } = await service.newKey());
 });
 afterAll(() => service.end());

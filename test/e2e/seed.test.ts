@@ -45,7 +45,7 @@ async function reseed(service: Service, ...keys: object[]): Promise<{ code: numb
 const lonely = {
   Version: '2012-10-17',
   Statement: [
-    { Effect: 'Allow', Principal: { AWS: `arn:aws:iam::${accountId}:user/nobody` }, Action: 'kms:*', Resource: '*' },
+    { Effect: 'Allow', Principal: { AWS: 'arn:aws:iam::111122223333:user/nobody' }, Action: 'kms:*', Resource: '*' },
   ],
 };
 

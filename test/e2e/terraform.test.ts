@@ -1,7 +1,7 @@
 import type { KeyMetadata, KMS } from '@aws-sdk/client-kms';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { refusal, refusalName } from '../service/refusal.js';
-import { accountId, region, Service } from '../service/service.js';
+import { accountId, region, Service, userArn } from '../service/service.js';
 
 /**
  * What the Terraform AWS provider sends for aws_kms_key, aws_kms_alias, aws_kms_grant and aws_kms_replica_key, in its
@@ -134,7 +134,7 @@ test('aws_kms_alias', async () => {
 
 test('aws_kms_grant', async () => {
   const { KeyId, Arn } = await service.newKey();
-  const grantee = `arn:aws:iam::${accountId}:user/terraform`;
+  const grantee = userArn('administrator');
   const { GrantId, GrantToken } = await kms.createGrant({
     KeyId: Arn,
     Name: 'terraform',

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect } from '@jest/globals';
-import { type Credentials, hsmKms, type Service } from './service.js';
+import { accountId, type Credentials, hsmKms, type Service } from './service.js';
 
 /** Runs `hsm-kms identity ...` beside a service. @returns what it prints. @throws Error when it fails */
 export async function identity(service: Service, ...parameters: string[]): Promise<string> {
@@ -41,6 +41,24 @@ export async function newUser(service: Service, name: string, ...statements: obj
   await identity(service, 'create-user', '--user-name', name);
   if (statements.length > 0) await putPolicy(service, 'user', name, 'inline', ...statements);
   return newAccessKey(service, name);
+}
+
+/** Makes the users and roles that ARNs name, with no permissions and no access keys. */
+export async function makePrincipals(service: Service, ...arns: string[]): Promise<void> {
+  for (const arn of arns) {
+    const [, kind = '', path = '/', name = ''] = /:(user|role)(\/(?:.+\/)?)([^/]+)$/.exec(arn) ?? [];
+    const trusting = { Effect: 'Allow', Action: 'sts:AssumeRole', Principal: { AWS: accountId } };
+    const trust = ['--assume-role-policy-document', JSON.stringify({ Version: '2012-10-17', Statement: trusting })];
+    await identity(
+      service,
+      `create-${kind}`,
+      `--${kind}-name`,
+      name,
+      '--path',
+      path,
+      ...(kind === 'role' ? trust : []),
+    );
+  }
 }
 
 /** Gives a user or a role an inline policy. */

@@ -53,14 +53,6 @@ export class PolicyDocument {
   }
 }
 
-export interface ParseOptions {
-  /**
-   * Whether a principal is there, of those that `Principal: {AWS: ...}` names; an account is asked for as
-   * `arn:aws:iam::ACCOUNT:root`. Without it, all are taken to be there.
-   */
-  readonly principalExists?: (arn: string) => boolean;
-}
-
 /** Bytes of a key policy (contract A.12). */
 const maximumKeyPolicyBytes = 32_768;
 
@@ -97,7 +89,7 @@ type Elements = ReadonlyMap<string, unknown>;
  * @throws KmsError MalformedPolicyDocumentException for what AWS refuses and for what is not understood;
  *   LimitExceededException for a key policy of more than 32,768 bytes
  */
-export function parsePolicy(text: string, kind: PolicyKind, options: ParseOptions = {}): PolicyDocument {
+export function parsePolicy(text: string, kind: PolicyKind): PolicyDocument {
   if (kind === 'key') {
     if (Buffer.byteLength(text) > maximumKeyPolicyBytes) {
       throw new KmsError('LimitExceededException', `The key policy is longer than ${maximumKeyPolicyBytes} bytes.`);
@@ -114,9 +106,8 @@ export function parsePolicy(text: string, kind: PolicyKind, options: ParseOption
   const list = elements.get('Statement');
   const statements: readonly unknown[] = Array.isArray(list) ? list : list === undefined ? [] : [list];
   if (statements.length === 0) throw malformed('The policy must contain at least one statement.');
-  const exists = options.principalExists ?? (() => true);
   const compiled = statements.map((statement, index) =>
-    compileStatement(statement, index, kind, version === '2012-10-17', exists),
+    compileStatement(statement, index, kind, version === '2012-10-17'),
   );
   checkSids(compiled);
   return new PolicyDocument(kind, id, compiled);
@@ -184,13 +175,7 @@ function elementsOf(value: unknown, allowed: ReadonlySet<string>, what: string):
   return elements;
 }
 
-function compileStatement(
-  value: unknown,
-  index: number,
-  kind: PolicyKind,
-  variables: boolean,
-  exists: (arn: string) => boolean,
-): Statement {
+function compileStatement(value: unknown, index: number, kind: PolicyKind, variables: boolean): Statement {
   const elements = elementsOf(value, statementElements, 'policy statement');
   const effect = elements.get('Effect');
   if (effect !== 'Allow' && effect !== 'Deny')
@@ -199,7 +184,7 @@ function compileStatement(
     index,
     sid: sidOf(elements, kind),
     effect,
-    ...principalsFrom(elements, kind, exists),
+    ...principalsFrom(elements, kind),
     coversAction: actionsFrom(elements, kind),
     coversResource: resourcesFrom(elements, kind, effect, variables),
     conditionsHold: compileConditions(elements.has('Condition') ? elements.get('Condition') : {}, {
@@ -227,18 +212,14 @@ function checkSids(statements: readonly Statement[]): void {
   if (new Set(sids).size < sids.length) throw malformed('Statement IDs (SID) in a single policy must be unique.');
 }
 
-function principalsFrom(
-  elements: Elements,
-  kind: PolicyKind,
-  exists: (arn: string) => boolean,
-): Pick<Statement, 'principals' | 'notPrincipal'> {
+function principalsFrom(elements: Elements, kind: PolicyKind): Pick<Statement, 'principals' | 'notPrincipal'> {
   const name = oneOf(elements, 'Principal', 'NotPrincipal');
   if (!rules[kind].principal) {
     if (name) throw malformed('Policy document should not specify a principal.');
     return { principals: undefined, notPrincipal: false };
   }
   if (!name) throw malformed('Policy contains a statement with no principal.');
-  return { principals: parsePrincipals(elements.get(name), exists), notPrincipal: name === 'NotPrincipal' };
+  return { principals: parsePrincipals(elements.get(name)), notPrincipal: name === 'NotPrincipal' };
 }
 
 function actionsFrom(elements: Elements, kind: PolicyKind): ActionTest {

@@ -33,13 +33,8 @@ const forms: ReadonlyMap<string, RegExp> = new Map([
   ['CanonicalUser', /^[0-9a-f]{64}$/],
 ]);
 
-/**
- * Reads a Principal or NotPrincipal element.
- *
- * @param exists whether a principal of the kind AWS is there; accounts are asked for as `arn:aws:iam::ACCOUNT:root`
- * @throws KmsError MalformedPolicyDocumentException
- */
-export function parsePrincipals(element: unknown, exists: (arn: string) => boolean): PrincipalList {
+/** Reads a Principal or NotPrincipal element. @throws KmsError MalformedPolicyDocumentException */
+export function parsePrincipals(element: unknown): PrincipalList {
   if (element === '*') return { everyone: true, accounts: new Set(), arns: new Set(), others: [] };
   if (typeof element !== 'object' || element === null || Array.isArray(element)) throw invalidPrincipals();
   const list = { everyone: false, accounts: new Set<string>(), arns: new Set<string>(), others: [] as string[] };
@@ -58,7 +53,6 @@ export function parsePrincipals(element: unknown, exists: (arn: string) => boole
       } else {
         const isAccount = accountId.test(value);
         if (!isAccount && !form.test(value)) throw invalidPrincipals();
-        if (!exists(isAccount ? `arn:aws:iam::${value}:root` : value)) throw invalidPrincipals();
         (isAccount ? list.accounts : list.arns).add(value);
       }
     }
@@ -67,7 +61,8 @@ export function parsePrincipals(element: unknown, exists: (arn: string) => boole
   return list;
 }
 
-function invalidPrincipals(): Error {
+/** What AWS says of principals that cannot be, and of those that do not exist. */
+export function invalidPrincipals(): Error {
   return malformed('Policy contains a statement with one or more invalid principals.');
 }
 

@@ -28,7 +28,8 @@ const patterned: Readonly<Record<string, Patterned>> = {
   MarkerType: { of: repeated('a'), broken: 'a\u0100' },
   PolicyNameType: { of: repeated('a'), broken: 'a-b' },
   PolicyType: { of: repeated('a'), broken: 'a\u000b' },
-  PrincipalIdType: { of: begun('arn:aws:iam::000000000000:user/'), broken: 'arn:aws:iam::000000000000:user/*' },
+  // of another account: of its own the service knows who exists
+  PrincipalIdType: { of: begun('arn:aws:iam::111122223333:user/'), broken: 'arn:aws:iam::111122223333:user/*' },
   RegionType: {
     of: (length) => '-a-1'.padStart(length, 'a').slice(Math.max(4 - length, 0)),
     broken: 'us-east',
