@@ -28,8 +28,8 @@ interface KnownSession extends OpenedSession {
 
 const temporaryAccessKeyId = /^ASIA[A-Z2-7]{16}$/;
 
-/** Characters of all session tokens that are kept: more than ten thousand usual ones. */
-const keptCharacters = 8 * 1024 * 1024;
+/** Of more than ten thousand usual session tokens. */
+const usuallyKeptCharacters = 8 * 1024 * 1024;
 
 /** Sessions of roles. Their tokens hold them, and nothing is stored; what was opened once is kept in memory. */
 export class Sessions {
@@ -37,12 +37,16 @@ export class Sessions {
   private readonly known = new Map<string, KnownSession>();
   private characters = 0;
 
-  /** @param clock milliseconds since the epoch */
+  /**
+   * @param clock milliseconds since the epoch
+   * @param keptCharacters how long the tokens of all sessions that are kept may be together
+   */
   constructor(
     sealer: Pick<Sealer, 'seal' | 'open'>,
     private readonly identities: Pick<Identities, 'findRole' | 'managedPolicy'>,
     private readonly policies: StoredPolicies,
     private readonly clock: () => number = Date.now,
+    private readonly keptCharacters = usuallyKeptCharacters,
   ) {
     this.tokens = new SessionTokens(sealer);
   }
@@ -79,7 +83,7 @@ export class Sessions {
 
   private keep(sessionToken: string, known: KnownSession): void {
     if (this.known.has(sessionToken)) return;
-    if (this.characters + sessionToken.length > keptCharacters) {
+    if (this.characters + sessionToken.length > this.keptCharacters) {
       this.known.clear();
       this.characters = 0;
     }
