@@ -151,7 +151,7 @@ async function reconcileRole(
   }
   if (seconds !== declared.maxSessionSeconds) {
     await roles.updateRole(row.name, { maxSessionSeconds: declared.maxSessionSeconds });
-    lines.push(...changedText('longest session', seconds?.toString() ?? '', `${declared.maxSessionSeconds} s`));
+    lines.push(...changedText('longest session', seconds ? `${seconds} s` : '', `${declared.maxSessionSeconds} s`));
   }
   return lines;
 }
