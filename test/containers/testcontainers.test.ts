@@ -176,6 +176,21 @@ describeWithEngine('HsmKmsContainer', () => {
     expect((await tryDocker('inspect', name)).code).toBe(1);
   });
 
+  test('an image is built from a checkout, and stays', async () => {
+    const name = `hsm-kms-test-checkout:${process.pid}-${Date.now()}`;
+    const checkout = mkdtempSync(join(directory, 'checkout-'));
+    writeFileSync(join(checkout, 'Dockerfile'), `FROM ${image}\nLABEL checkout=${name}\n`);
+    try {
+      const container = await start((await HsmKmsContainer.fromCheckout(checkout, name)).withWorkers(1));
+      expect(container.getLabels()).toMatchObject({ checkout: name });
+      expect((await clientOf(container).listKeys({})).Keys).toEqual([]);
+      await container.stop();
+      expect((await tryDocker('image', 'inspect', name)).code).toBe(0);
+    } finally {
+      await tryDocker('rmi', name);
+    }
+  });
+
   test('an image that is not there is named, with what to do', async () => {
     const missing = new HsmKmsContainer('hsm-kms-that-nobody-built:1');
     await expect(missing.start()).rejects.toThrow(

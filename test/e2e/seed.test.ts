@@ -247,6 +247,16 @@ describe('a seed', () => {
   });
 });
 
+test('serve --init makes the keys of a seed before it serves', async () => {
+  const service = await Service.start({ flags: ['--init', '--seed-file', seedFile({ KeyId: id(1) })] });
+  try {
+    expect((await service.kms.describeKey({ KeyId: id(1) })).KeyMetadata).toMatchObject({ Enabled: true });
+    expect(service.stdout).toContain(`made the key ${id(1)} (SYMMETRIC_DEFAULT)\n`);
+  } finally {
+    await service.end();
+  }
+});
+
 describe('a seed that is bad', () => {
   let dataDir: string;
   beforeAll(() => {

@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -65,6 +65,15 @@ test('a policy may be a mapping or JSON text, and what is null is absent', () =>
     expect(key).toMatchObject({ request: { Policy: JSON.stringify(policy) }, aliases: [], material: undefined });
     expect(key?.request).not.toHaveProperty('Description');
   }
+});
+
+test('the example of docs/testing.md is taken', () => {
+  const [, example = ''] = /```yaml\n([^]+?)```/.exec(readFileSync('docs/testing.md', 'utf8')) ?? [];
+  expect(read(example).keys).toMatchObject([
+    { aliases: ['alias/app'], rotationPeriodDays: 365 },
+    { spec: 'ECC_NIST_P256', request: { MultiRegion: true, Policy: expect.stringContaining('"2012-10-17"') } },
+    { material: Buffer.from(Array.from({ length: 32 }, (_, index) => index)) },
+  ]);
 });
 
 test('the file may be JSON', () => {
