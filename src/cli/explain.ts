@@ -30,10 +30,10 @@ export function addExplainCommand(program: Command): void {
     const { settings } = settingsOf(options);
     // loaded here: other commands start faster without the database
     const { explainInStore } = await import('../server/explain-in-store.js');
-    const { principal, action, key, alias, grantId, context = [], json } = options as ExplainOptions;
-    const { resource, explanation } = await explainInStore(settings, {
+    const { principal, key, alias, grantId, context = [], json, ...given } = options as ExplainOptions;
+    const { action, resource, explanation } = await explainInStore(settings, {
       principal,
-      action,
+      action: given.action,
       key,
       alias,
       grantId,

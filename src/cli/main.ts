@@ -6,6 +6,7 @@ import { addExplainCommand } from './explain.js';
 import { addHealthCommand } from './health.js';
 import { addIdentityCommand } from './identity.js';
 import { addInitCommand } from './init.js';
+import { addResetKeyPolicyCommand } from './reset-key-policy.js';
 import { addServeCommand } from './serve.js';
 import { addTokenCommand } from './token.js';
 
@@ -23,6 +24,7 @@ for (const add of [
   addExplainCommand,
   addHealthCommand,
   addTokenCommand,
+  addResetKeyPolicyCommand,
 ]) {
   add(program);
 }

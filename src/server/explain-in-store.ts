@@ -6,13 +6,10 @@ import { isKnownConditionKey } from '../authorization/policy/condition-keys.js';
 import type { RequestFacts } from '../authorization/request-context.js';
 import { StoredPolicies } from '../authorization/stored-policies.js';
 import type { Settings } from '../config/settings.js';
-import { AliasRepository } from '../keys/alias-repository.js';
 import { GrantRepository } from '../keys/grant-repository.js';
-import { aliasArn, aliasPrefix, type Home } from '../keys/key-reference.js';
-import { KeyRepository } from '../keys/key-repository.js';
+import { aliasArn, aliasPrefix } from '../keys/key-reference.js';
 import { resolveKey } from '../operations/kms.js';
-import { Store } from '../store/store.js';
-import { dataDirectory, isInitialised } from './data-directory.js';
+import { type KeyMetadataStore, withKeyMetadata } from './key-metadata-store.js';
 
 /** What is asked. */
 export interface Question {
@@ -34,24 +31,15 @@ export interface Question {
  *
  * @throws Error that says what is wrong with the question
  */
-export async function explainInStore(
+export function explainInStore(
   settings: Settings,
   question: Question,
-): Promise<{ resource: string; explanation: Explanation }> {
-  const directory = dataDirectory(settings);
-  if (!isInitialised(directory)) {
-    throw new Error(`The data directory ${directory.path} is not initialised. Type: hsm-kms init`);
-  }
-  const store = Store.open(directory.database);
-  try {
-    return await explainFrom(store, settings, question);
-  } finally {
-    await store.close();
-  }
+): Promise<{ action: string; resource: string; explanation: Explanation }> {
+  return withKeyMetadata(settings, (opened) => explainFrom(opened, settings, question));
 }
 
-async function explainFrom(store: Store, settings: Settings, question: Question) {
-  const home: Home = { region: settings.region, accountId: settings.accountId };
+async function explainFrom(opened: KeyMetadataStore, settings: Settings, question: Question) {
+  const { store, home } = opened;
   const policies = new StoredPolicies(() => {});
   const secretsStaySealed = { open: async () => undefined };
   const identities = new Identities(store, secretsStaySealed, settings.accountId, policies);
@@ -82,7 +70,7 @@ async function explainFrom(store: Store, settings: Settings, question: Question)
     ),
   };
   const grants = new GrantRepository(store, settings.grantsPerKey);
-  const key = await keyOf(store, settings, home, rule, question.key);
+  const key = await keyOf(opened, rule, question.key);
   const permission: Permission = {
     rule,
     resource: key?.arn ?? (rule.resource === 'alias' ? aliasArn(home, question.alias ?? `${aliasPrefix}*`) : '*'),
@@ -92,7 +80,7 @@ async function explainFrom(store: Store, settings: Settings, question: Question)
     retiring: key && question.grantId ? await grants.find(key.id, question.grantId) : undefined,
   };
   const found = key ? await grants.ofGrantees(key.id, granteesOf({ principal })) : [];
-  return { resource: permission.resource, explanation: explain(request, permission, found) };
+  return { action: rule.action, resource: permission.resource, explanation: explain(request, permission, found) };
 }
 
 /** The rule that the question is about: on a key, on an alias, or on neither. @throws Error */
@@ -111,12 +99,10 @@ function permissionOf({ action, key, alias }: Question) {
   );
 }
 
-async function keyOf(store: Store, settings: Settings, home: Home, rule: ActionRule, text: string | undefined) {
+async function keyOf(opened: KeyMetadataStore, rule: ActionRule, text: string | undefined) {
   if (rule.resource !== 'key') return undefined;
   if (text === undefined) throw new Error(`${rule.action} is a permission on a key: say which by --key.`);
-  const keys = new KeyRepository(store, home, settings.keysPerAccount);
-  const aliases = new AliasRepository(store, home, settings.aliasesPerKey);
-  return resolveKey({ keys, aliases, home }, text, true);
+  return resolveKey(opened, text, true);
 }
 
 function isConditionKey(name: string): boolean {

@@ -1,0 +1,30 @@
+import { defaultKeyPolicy } from '../authorization/policy/default-key-policy.js';
+import type { Settings } from '../config/settings.js';
+import { StaleKeyError } from '../keys/key-repository.js';
+import { resolveKey } from '../operations/kms.js';
+import { withKeyMetadata } from './key-metadata-store.js';
+
+/** How often a change is begun anew because somebody else changes the key. */
+const attempts = 5;
+
+/**
+ * Gives a key the default key policy again, by which the account's identity policies decide: for a key whose policy lets
+ * nobody in any more, or is broken. In AWS, this is done by AWS Support; here, by who owns the data directory.
+ *
+ * @param key key id, key ARN, alias name or alias ARN
+ * @returns the key's ARN
+ * @throws KmsError NotFoundException; Error that says what to do
+ */
+export function resetKeyPolicy(settings: Settings, key: string): Promise<string> {
+  return withKeyMetadata(settings, async (opened) => {
+    for (let attempt = 1; ; attempt++) {
+      const record = await resolveKey(opened, key, true);
+      try {
+        await opened.keys.change(record, { policy: defaultKeyPolicy(settings.accountId) });
+        return record.arn;
+      } catch (error) {
+        if (!(error instanceof StaleKeyError) || attempt === attempts) throw error;
+      }
+    }
+  });
+}
