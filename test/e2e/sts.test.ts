@@ -1,10 +1,9 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { promisify } from 'node:util';
-import { Sha256 } from '@aws-crypto/sha256-js';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { SignatureV4 } from '@smithy/signature-v4';
-import { type Answer, call, contentType, send } from '../service/http.js';
-import { accountId, type Credentials, cleanEnvironment, region, Service } from '../service/service.js';
+import { call, contentType, send } from '../service/http.js';
+import { accountId, cleanEnvironment, region, Service } from '../service/service.js';
+import { element, formType, post, type Signing } from '../service/sts.js';
 
 let service: Service;
 beforeAll(async () => {
@@ -12,35 +11,8 @@ beforeAll(async () => {
 });
 afterAll(() => service.end());
 
-const formType = 'application/x-www-form-urlencoded; charset=utf-8';
 const getCallerIdentity = 'Action=GetCallerIdentity&Version=2011-06-15';
 const administrator = `arn:aws:iam::${accountId}:user/administrator`;
-
-interface Signing {
-  readonly service?: string;
-  readonly region?: string;
-  readonly type?: string;
-  readonly headers?: Record<string, string>;
-  readonly credentials?: Credentials;
-  readonly at?: Date;
-}
-
-/** Sends a form, signed by AWS's own signer. */
-async function post(to: Service, body: string, signing: Signing = {}): Promise<Answer> {
-  const { hostname, host } = new URL(to.url);
-  const signer = new SignatureV4({
-    service: signing.service ?? 'sts',
-    region: signing.region ?? region,
-    credentials: signing.credentials ?? to.credentials,
-    sha256: Sha256,
-  });
-  const headers = { host, 'content-type': signing.type ?? formType, ...signing.headers };
-  const request = { method: 'POST', protocol: 'http:', hostname, path: '/', query: {}, headers, body };
-  const signed = await signer.sign(request, { signingDate: signing.at ?? new Date() });
-  return send(to, { headers: signed.headers, body });
-}
-
-const element = (xml: string, name: string) => new RegExp(`<${name}>([^<]*)</${name}>`).exec(xml)?.[1];
 
 test('tells the caller who it is', async () => {
   const { status, headers, body } = await post(service, getCallerIdentity);
@@ -70,7 +42,7 @@ describe('refuses', () => {
   const hourAgo = new Date(Date.now() - 3_600_000);
   const unknown = { accessKeyId: 'AKIAAAAAAAAAAAAAAAAA', secretAccessKey: 'x' };
   const cases: [string, string, Signing, number, string, RegExp][] = [
-    ['another action', 'Action=AssumeRole&Version=2011-06-15', {}, 400, 'InvalidAction', /GetCallerIdentity/],
+    ['another action', 'Action=GetSessionToken&Version=2011-06-15', {}, 400, 'InvalidAction', /AssumeRole and Get/],
     ['another version', 'Action=GetCallerIdentity&Version=2012', {}, 400, 'InvalidAction', /2011-06-15/],
     ['no action', '', {}, 400, 'InvalidAction', /./],
     ['a scope of KMS', getCallerIdentity, { service: 'kms' }, 403, 'SignatureDoesNotMatch', /service: 'sts'\./],

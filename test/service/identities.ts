@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from '@jest/globals';
 import { accountId, type Credentials, hsmKms, type Service } from './service.js';
 
@@ -91,4 +92,11 @@ function readIfThere(file: string): Buffer[] {
   } catch {
     return [];
   }
+}
+
+/** Declares users, roles and managed policies, as in a YAML file. */
+export async function applyIdentities(service: Service, declaration: object): Promise<void> {
+  const file = join(service.dataDir, 'declared-identities.yaml');
+  writeFileSync(file, JSON.stringify(declaration));
+  await identity(service, 'apply', '--yes', '--file', file);
 }

@@ -27,6 +27,8 @@ export interface ServiceOptions {
 export interface Credentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
+  /** Of a role session's. */
+  readonly sessionToken?: string;
 }
 
 /**
