@@ -36,5 +36,5 @@ try {
   await program.parseAsync();
 } catch (error) {
   console.error(`hsm-kms: ${(error as Error).message}`);
-  process.exit(1);
+  process.exit((error as { exitCode?: number }).exitCode ?? 1);
 }

@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { parse } from 'yaml';
+import { credentialFile } from './credentials.js';
 import { environmentName, flagName, type SettingName, type Settings, settingNames, settingTable } from './settings.js';
 
 /** Where a setting's value came from. */
-export type SettingSource = 'flag' | 'environment' | 'file' | 'default';
+export type SettingSource = 'flag' | 'environment' | 'file' | 'credential' | 'default';
 
 export interface LoadedSettings {
   readonly settings: Settings;
@@ -43,9 +44,10 @@ export function loadSettings({ flags = {}, environment = {}, file }: SettingInpu
         value: environment[environmentName(name)] || undefined,
       },
       { source: 'file', spelling: `${name} in ${file}`, value: fromFile[name] ?? undefined },
+      { source: 'credential', spelling: name, value: credentialFile(name, environment) },
       { source: 'default', spelling: name, value: undefined },
     ] as const;
-    const chosen = candidates.find(({ source, value }) => value !== undefined || source === 'default') ?? candidates[3];
+    const chosen = candidates.find(({ source, value }) => value !== undefined || source === 'default') ?? candidates[4];
     const checked = settingTable[name].type.safeParse(chosen.value);
     if (checked.success) settings[name] = checked.data;
     else faults.push(`${chosen.spelling}: ${checked.error.issues.map((issue) => issue.message).join(', ')}`);

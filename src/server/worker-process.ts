@@ -30,6 +30,6 @@ export async function runWorker(): Promise<void> {
     await tell({ kind: 'listening', ...worker.address });
   } catch (error) {
     await tell({ kind: 'failed', message: (error as Error).message });
-    process.exit(1);
+    process.exit((error as { exitCode?: number }).exitCode ?? 1);
   }
 }

@@ -28,6 +28,7 @@ import {
   useSlot,
 } from './module.js';
 import { type KeyObject, ObjectHandles } from './object-handles.js';
+import { PinRefusedError } from './pin-refused-error.js';
 import { profileOf } from './profiles.js';
 import { TokenError, tokenError } from './return-values.js';
 import { readWriteSession, SessionPool, type SessionPoolLimits } from './session-pool.js';
@@ -92,11 +93,10 @@ export class Token {
       return new Token(cryptoki, slot, settings);
     } catch (thrown) {
       const error = tokenError(thrown);
-      throw new Error(
+      const Refusal = PinRefusedError.isCauseOf(error) ? PinRefusedError : Error;
+      throw new Refusal(
         `The token ${JSON.stringify(settings.label)} refuses the login: ${error.message}. Check its PIN.`,
-        {
-          cause: error,
-        },
+        { cause: error },
       );
     }
   }

@@ -48,6 +48,33 @@ describe('sources', () => {
   });
 });
 
+describe("a service manager's credentials", () => {
+  const credentials = (files: Readonly<Record<string, string>>) => {
+    const given = mkdtempSync(join(directory, 'credentials-'));
+    for (const [name, content] of Object.entries(files)) writeFileSync(join(given, name), content);
+    return { CREDENTIALS_DIRECTORY: given };
+  };
+
+  test('stand in for settings that name files', () => {
+    const environment = credentials({ 'token-pin': '1234\n', 'tls-key': 'key', other: 'other' });
+    const { settings, sources } = loadSettings({ environment });
+    expect(settings.tokenPinFile).toBe(join(environment.CREDENTIALS_DIRECTORY, 'token-pin'));
+    expect(settings.tlsKeyFile).toBe(join(environment.CREDENTIALS_DIRECTORY, 'tls-key'));
+    expect(settings.tlsCertificateFile).toBeUndefined();
+    expect(sources).toMatchObject({ tokenPinFile: 'credential', tlsKeyFile: 'credential', dataDir: 'default' });
+  });
+
+  test('are weaker than everything that a person wrote', () => {
+    const environment = credentials({ 'token-pin': '1234' });
+    const { settings } = loadSettings({ environment, file: settingsFile('tokenPinFile: /etc/pin\n') });
+    expect(settings.tokenPinFile).toBe('/etc/pin');
+  });
+
+  test.each(['', '\n'])('that hold nothing are none: %j', (content) => {
+    expect(loadSettings({ environment: credentials({ 'token-pin': content }) }).settings.tokenPinFile).toBeUndefined();
+  });
+});
+
 describe('faults', () => {
   const message = (inputs: Parameters<typeof loadSettings>[0]): string => {
     try {

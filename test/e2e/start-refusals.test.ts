@@ -157,7 +157,7 @@ describe("the token's PIN file", () => {
 
   test('that holds a wrong PIN', async () => {
     const ending = await serve('--token-pin-file', fileWith('wrong', 'wrong-pin'));
-    expect(ending.code).toBe(1);
+    expect(ending.code).toBe(77);
     expect(ending.output).toMatch(/^hsm-kms: .+refuses the login.+Check its PIN\.$/m);
     expect(ending.output).not.toContain('wrong-pin');
   });
