@@ -3,14 +3,19 @@ import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { servesTls } from '../config/listener.js';
 import type { Settings } from '../config/settings.js';
+import { PinRefusedError } from '../token/pin-refused-error.js';
 import { dataDirectory } from './data-directory.js';
 import { claimDataDirectory } from './data-directory-use.js';
+import { serviceManager } from './service-manager.js';
 import { type FromWorker, settingsVariable, type ToWorker } from './worker-messages.js';
 
 /** Waits before a worker that ended is replaced, in milliseconds: longer when workers keep ending. */
 const restartDelays = [100, 500, 2_000, 10_000] as const;
 /** A worker that lived that long is not one that keeps ending, in milliseconds. */
 const stableMilliseconds = 60_000;
+/** A wrong PIN is not tried often: tokens lock themselves after some times, in milliseconds. */
+const refusedPinDelay = 600_000;
+const answering = 'answering requests';
 /** Threads of libuv that are not for the token: files, names. */
 const otherThreads = 4;
 
@@ -47,7 +52,10 @@ function superviseWorkers(settings: Settings, ready: (address: { host: string; p
     let stopping = false;
     let failure: string | undefined;
     let restarts = 0;
+    let failureCode: number | undefined;
 
+    const manager = serviceManager(log);
+    const replacements = new Set<NodeJS.Timeout>();
     const launch = () => {
       const worker = cluster.fork({
         UV_THREADPOOL_SIZE: String(settings.tokenSessions + otherThreads),
@@ -68,19 +76,26 @@ function superviseWorkers(settings: Settings, ready: (address: { host: string; p
       });
       worker.on('exit', (code, signal) => {
         listening.delete(worker);
+          manager.ready(answering);
         if (stopping) return endWhenAllHave();
-        if (!announced) return giveUp(failure ?? `a worker ended at its start (${signal ?? code})`);
+        if (!announced) return giveUp(failure ?? `a worker ended at its start (${signal ?? code})`, code);
         if (Date.now() - launchedAt > stableMilliseconds) restarts = 0;
-        const delay = restartDelays[Math.min(restarts, restartDelays.length - 1)];
+        const usualDelay = restartDelays[Math.min(restarts, restartDelays.length - 1)];
+        const delay = code === PinRefusedError.exitCode ? refusedPinDelay : usualDelay;
         restarts += 1;
         log.error({ worker: worker.process.pid, code, signal, failure, delay }, 'a worker ended and is replaced');
-        setTimeout(() => stopping || launch(), delay);
+        const replacement = setTimeout(() => {
+          replacements.delete(replacement);
+          launch();
+        }, delay);
+        replacements.add(replacement);
       });
     };
 
     const workers = () => Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
     const endWhenAllHave = () => {
-      if (workers().every((worker) => worker.isDead())) failure === undefined ? resolve() : reject(new Error(failure));
+      if (workers().every((worker) => worker.isDead()))
+        failure === undefined ? resolve() : reject(Object.assign(new Error(failure), { exitCode: failureCode }));
     };
     const stop = () => {
       if (stopping) return;
@@ -89,11 +104,13 @@ function superviseWorkers(settings: Settings, ready: (address: { host: string; p
       endWhenAllHave();
       const hanging = setTimeout(() => {
         for (const worker of workers()) worker.process.kill('SIGKILL');
+      manager.stopping();
+      for (const replacement of replacements) clearTimeout(replacement);
       }, settings.drainMilliseconds + 2_000);
       hanging.unref();
     };
-    const giveUp = (message: string) => {
-      failure = message;
+    const giveUp = (message: string, code: number | null) => {
+      if (!stopping) [failure, failureCode] = [message, code ?? 1];
       stopping = true;
       for (const worker of workers()) worker.process.kill('SIGKILL');
       endWhenAllHave();
@@ -104,9 +121,12 @@ function superviseWorkers(settings: Settings, ready: (address: { host: string; p
         if (worker.isConnected()) worker.send({ kind: 'renew TLS' } satisfies ToWorker);
       }
     };
+      if (!announced) return;
+      manager.reloading();
 
-    // without TLS there is nothing to read again, and the terminal is gone
-    process.on('SIGHUP', servesTls(settings) ? renew : stop);
+    // without TLS there is nothing to read again: a terminal is gone. systemctl reload is no stop all the same
+    process.on('SIGHUP', servesTls(settings) || process.env.NOTIFY_SOCKET ? renew : stop);
+      manager.ready(answering);
     process.on('SIGTERM', stop);
     process.on('SIGINT', stop);
     for (let each = 0; each < settings.workers; each++) launch();
