@@ -122,6 +122,7 @@ export function decisionRequest(
     resourceAccountId: home.accountId,
     context: new RequestContext(request, permission),
     keyPolicy,
+    resourcePolicyNames: facts.key?.policy.principals,
     identityPolicies: principal.identityPolicies,
     permissionsBoundary: principal.permissionsBoundary,
     sessionPolicies: principal.sessionPolicies,

@@ -3,7 +3,7 @@ import type { ActionRule } from './policy/actions.js';
 import { type Decision, type DecisionRequest, decide, type PolicySort } from './policy/decide.js';
 import type { PolicyDocument, Statement } from './policy/document.js';
 import { principalMatch } from './policy/evaluate.js';
-import { type Grant, grantsFor, isGrantable, matchArn } from './policy/grants.js';
+import { type Grant, grantsFor, isGrantable, matchGrantee } from './policy/grants.js';
 import type { RequestFacts } from './request-context.js';
 
 /** A decision, and what an administrator wants to know of it. */
@@ -94,7 +94,7 @@ function nearMisses(request: RequestFacts, asked: DecisionRequest): string[] {
       return why === undefined ? [] : [`${statementName(statement)} of ${name} allows ${rule.action}, but ${why}`];
     }),
   );
-  const ofCaller = (asked.grants ?? []).filter((grant) => matchArn(grant.granteePrincipal, principal));
+  const ofCaller = (asked.grants ?? []).filter((grant) => matchGrantee(grant, principal));
   const grants = ofCaller.map((grant) => {
     const operation = rule.action.slice('kms:'.length);
     const why = grant.operations.includes(operation)

@@ -4,7 +4,7 @@ import type { PrincipalsTable } from '../store/schema.js';
 import type { Store } from '../store/store.js';
 import type { Sealer } from '../token/sealing.js';
 import { administratorAccessArn, awsManagedPolicies } from './aws-managed-policies.js';
-import { missingPrincipals } from './iam/policy-texts.js';
+import { type FoundPrincipals, findNamedPrincipals } from './named-principals.js';
 import type { PolicyDocument } from './policy/document.js';
 import { accountRoot, type Permissions, type Principal, type Role, sessionPrincipal } from './principal.js';
 import { purposeOfSecret } from './secret-purpose.js';
@@ -100,12 +100,9 @@ export class Identities {
     return row && this.principalOf(row);
   }
 
-  /**
-   * Those of some ARNs that name a user, a role or a role's session of this account which does not exist. Of other
-   * accounts nothing is known.
-   */
-  async missing(arns: readonly string[]): Promise<string[]> {
-    return missingPrincipals(this.store.db, this.accountId, arns);
+  /** Whom some ARNs name; see findNamedPrincipals. */
+  named(arns: readonly string[]): Promise<FoundPrincipals> {
+    return findNamedPrincipals(this.store.db, this.accountId, arns);
   }
 
   /** Reads again when the store changed meanwhile: a policy that was moved must not be overlooked at both places. */

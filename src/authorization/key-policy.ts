@@ -1,4 +1,4 @@
-import type { KeyRecord } from '../keys/key-record.js';
+import type { KeyPolicy, KeyRecord } from '../keys/key-record.js';
 import type { Identities } from './identities.js';
 import { parsePolicy, principalsOf } from './policy/document.js';
 import { checkLockout } from './policy/lockout.js';
@@ -11,21 +11,20 @@ import { RequestContext, type RequestFacts } from './request-context.js';
  * @param request what brings it; the lockout check asks whether its caller could call PutKeyPolicy from the same place
  * @param on the key: its record, where there is one already
  * @param bypass BypassPolicyLockoutSafetyCheck
- * @returns the text, as it is stored and given back
  * @throws KmsError MalformedPolicyDocumentException, also when it names somebody who does not exist, or when the caller
  * could not change the policy again; LimitExceededException when it is too long
  */
 export async function checkedKeyPolicy(
-  identities: Pick<Identities, 'missing'>,
+  identities: Pick<Identities, 'named'>,
   text: string,
   request: RequestFacts,
   on: { readonly arn: string; readonly key?: KeyRecord },
   bypass: boolean,
-): Promise<string> {
+): Promise<KeyPolicy> {
   const policy = parsePolicy(text, 'key');
-  const missing = await identities.missing(principalsOf(policy));
+  const { principals, missing } = await identities.named(principalsOf(policy));
   if (missing.length > 0) throw invalidPrincipals();
-  if (bypass) return text;
+  if (bypass) return { text, principals };
   const { principal, home } = request;
   checkLockout(policy, {
     principal,
@@ -39,5 +38,5 @@ export async function checkedKeyPolicy(
     permissionsBoundary: principal.permissionsBoundary,
     sessionPolicies: principal.sessionPolicies,
   });
-  return text;
+  return { text, principals };
 }

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { KeySpec } from '@aws-sdk/client-kms';
+import { nobodyNamed } from '../authorization/named-principals.js';
 import { KmsError } from '../contract/kms-error.js';
 import type { GeneratedKey } from '../token/key-maker.js';
 import type { KeyPermissions, KeyUse } from '../token/key-templates.js';
@@ -213,7 +214,7 @@ function probeRecord(
     origin: 'AWS_KMS',
     state: 'Creating',
     description: '',
-    policy: '',
+    policy: { text: '', principals: nobodyNamed },
     createdAt: now,
     deletionAt: undefined,
     pendingWindowDays: undefined,

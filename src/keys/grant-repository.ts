@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { GrantConstraints, GrantOperation } from '@aws-sdk/client-kms';
 import type { Kysely, Selectable } from 'kysely';
+import { namedPrincipalsFrom, namedPrincipalsText } from '../authorization/named-principals.js';
+import type { NamedPrincipals } from '../authorization/policy/named-principals.js';
 import { KmsError } from '../contract/kms-error.js';
 import { RevisionCache } from '../store/revision-cache.js';
 import type { GrantsTable, Schema } from '../store/schema.js';
@@ -25,6 +27,8 @@ export interface GrantRecord {
   readonly operations: readonly GrantOperation[];
   readonly constraints: GrantConstraints | undefined;
   readonly createdAt: Date;
+  /** Who grantee and retiring principal were when it was made. */
+  readonly principals: NamedPrincipals;
 }
 
 export type NewGrant = Omit<GrantRecord, 'id'>;
@@ -171,6 +175,7 @@ async function sameGrant(db: Kysely<Schema>, row: GrantRow): Promise<string | un
     .where('retiring_is_service', '=', row.retiring_is_service)
     .where('issuing_account', '=', row.issuing_account)
     .where('operations', '=', row.operations)
+    .where('principals', row.principals === null ? 'is' : '=', row.principals)
     .where('constraints', row.constraints === null ? 'is' : '=', row.constraints)
     .executeTakeFirst();
   return found?.id;
@@ -190,6 +195,7 @@ function rowOf(grant: NewGrant): GrantRow {
     operations: JSON.stringify(grant.operations),
     constraints: constraintsText(grant.constraints),
     created_at: grant.createdAt.getTime(),
+    principals: namedPrincipalsText(grant.principals),
   };
 }
 
@@ -207,6 +213,7 @@ function recordOf(row: Selectable<GrantsTable>): GrantRecord {
     operations: JSON.parse(row.operations),
     constraints: row.constraints === null ? undefined : JSON.parse(row.constraints),
     createdAt: new Date(row.created_at),
+    principals: namedPrincipalsFrom(row.principals),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { KeyMaterialState, KeySpec, KeyState, KeyUsageType, OriginType, RotationType } from '@aws-sdk/client-kms';
+import type { NamedPrincipals } from '../authorization/policy/named-principals.js';
 
 /** One generation of a key's material: objects in the token, named by its id. */
 export interface KeyMaterial {
@@ -20,6 +21,13 @@ export interface KeyMaterial {
   readonly rotationType: RotationType | undefined;
 }
 
+/** A key's policy, and whom it names. */
+export interface KeyPolicy {
+  /** As it was sent, and is given back: JSON. */
+  readonly text: string;
+  readonly principals: NamedPrincipals;
+}
+
 /** A KMS key as the store knows it. Records are shared by requests: nobody changes one. */
 export interface KeyRecord {
   /** UUID, or mrk- and 32 hexadecimal digits. */
@@ -30,7 +38,7 @@ export interface KeyRecord {
   readonly origin: OriginType;
   readonly state: KeyState;
   readonly description: string;
-  readonly policy: string;
+  readonly policy: KeyPolicy;
   readonly createdAt: Date;
   readonly deletionAt: Date | undefined;
   /** ScheduleKeyDeletion's waiting period, in days. */

@@ -1,10 +1,11 @@
 import type { KeySpec, KeyState, KeyUsageType, OriginType } from '@aws-sdk/client-kms';
 import type { Insertable, Kysely, Selectable, Transaction } from 'kysely';
+import { namedPrincipalsFrom, namedPrincipalsText } from '../authorization/named-principals.js';
 import { KmsError } from '../contract/kms-error.js';
 import { RevisionCache } from '../store/revision-cache.js';
 import type { CustomKeyStoresTable, KeyMaterialsTable, KeysTable, Schema } from '../store/schema.js';
 import type { Store } from '../store/store.js';
-import type { KeyMaterial, KeyRecord } from './key-record.js';
+import type { KeyMaterial, KeyPolicy, KeyRecord } from './key-record.js';
 import { type Home, keyArn } from './key-reference.js';
 
 /** Somebody else changed the key since it was read: read it again and decide again. */
@@ -18,7 +19,7 @@ export interface KeyChanges {
   readonly description?: string;
   readonly deletionAt?: Date | undefined;
   readonly pendingWindowDays?: number | undefined;
-  readonly policy?: string;
+  readonly policy?: KeyPolicy;
   readonly rotation?: KeyRecord['rotation'];
   readonly currentMaterialId?: string | undefined;
 }
@@ -76,7 +77,8 @@ export class KeyRepository {
           origin: key.origin,
           state: key.state,
           description: key.description,
-          policy: key.policy,
+          policy: key.policy.text,
+          policy_principals: namedPrincipalsText(key.policy.principals),
           created_at: key.createdAt.getTime(),
           deletion_at: null,
           pending_window_days: null,
@@ -115,7 +117,10 @@ export class KeyRepository {
           ...(changes.description !== undefined && { description: changes.description }),
           ...('deletionAt' in changes && { deletion_at: changes.deletionAt?.getTime() ?? null }),
           ...('pendingWindowDays' in changes && { pending_window_days: changes.pendingWindowDays ?? null }),
-          ...(changes.policy !== undefined && { policy: changes.policy }),
+          ...(changes.policy !== undefined && {
+            policy: changes.policy.text,
+            policy_principals: namedPrincipalsText(changes.policy.principals),
+          }),
           ...('rotation' in changes && {
             rotation_period_days: changes.rotation?.periodDays ?? null,
             next_rotation_at: changes.rotation?.nextAt.getTime() ?? null,
@@ -214,7 +219,7 @@ function recordOf(
     origin: row.origin as OriginType,
     state: stateOf(row, keyStore),
     description: row.description,
-    policy: row.policy,
+    policy: { text: row.policy, principals: namedPrincipalsFrom(row.policy_principals) },
     createdAt: new Date(row.created_at),
     deletionAt: row.deletion_at === null ? undefined : new Date(row.deletion_at),
     pendingWindowDays: row.pending_window_days ?? undefined,

@@ -44,7 +44,7 @@ export async function authorizeCall(
     const asked: Permission = {
       rule: permission,
       resource: key.arn,
-      keyPolicy: kms.policies.get(key.policy, 'key', key.arn),
+      keyPolicy: kms.policies.get(key.policy.text, 'key', key.arn),
       key,
       keyText,
       isSameKey: operation.name === 'ReEncrypt' ? call.source === call.destination : undefined,

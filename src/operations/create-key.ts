@@ -1,5 +1,6 @@
 import type { CreateKeyRequest, CreateKeyResponse, KeySpec } from '@aws-sdk/client-kms';
 import { checkedKeyPolicy } from '../authorization/key-policy.js';
+import { nobodyNamed } from '../authorization/named-principals.js';
 import { defaultKeyPolicy } from '../authorization/policy/default-key-policy.js';
 import { KmsError } from '../contract/kms-error.js';
 import type { OperationTypes } from '../contract/operation-types.js';
@@ -98,7 +99,7 @@ export async function makeKey(
     description: input.Description ?? '',
     policy:
       Policy === undefined
-        ? defaultKeyPolicy(kms.home.accountId)
+        ? { text: defaultKeyPolicy(kms.home.accountId), principals: nobodyNamed }
         : await checkedKeyPolicy(
             kms.identities,
             Policy,

@@ -1,4 +1,5 @@
 import type { CreateGrantRequest, GrantListEntry, RetireGrantRequest } from '@aws-sdk/client-kms';
+import type { NamedPrincipals } from '../authorization/policy/named-principals.js';
 import { KmsError } from '../contract/kms-error.js';
 import type { GrantRecord, NamedPrincipal } from '../keys/grant-repository.js';
 import {
@@ -62,16 +63,17 @@ function checkPrincipals(input: CreateGrantRequest): void {
 }
 
 /** @throws KmsError InvalidArnException for a principal of this account that does not exist */
-async function expectPrincipals({ identities }: Kms, arns: readonly (string | undefined)[]): Promise<void> {
-  const [missing] = await identities.missing(arns.filter((arn) => arn !== undefined));
-  if (missing !== undefined) throw invalidPrincipal(missing);
+async function principalsOf({ identities }: Kms, arns: readonly (string | undefined)[]): Promise<NamedPrincipals> {
+  const { principals, missing } = await identities.named(arns.filter((arn) => arn !== undefined));
+  if (missing[0] !== undefined) throw invalidPrincipal(missing[0]);
+  return principals;
 }
 
 export const createGrant = operation('CreateGrant', {
   keys: { key: { from: 'KeyId' } },
   async run(input, { key, kms, requester }) {
     checkPrincipals(input);
-    await expectPrincipals(kms, [input.GranteePrincipal, input.RetiringPrincipal]);
+    const principals = await principalsOf(kms, [input.GranteePrincipal, input.RetiringPrincipal]);
     const operations = grantOperations(key, input.Operations);
     const constraints = input.Constraints && checkedConstraints(key, input.Constraints);
     const grant = {
@@ -85,6 +87,7 @@ export const createGrant = operation('CreateGrant', {
       operations,
       constraints,
       createdAt: kms.now(),
+      principals,
     };
     if (input.DryRun) {
       await kms.grants.rehearse(grant);

@@ -11,7 +11,7 @@ export const getKeyPolicy = operation('GetKeyPolicy', {
   keys: { key: { from: 'KeyId' } },
   run({ PolicyName = policyName }, { key }) {
     if (PolicyName !== policyName) throw new KmsError('NotFoundException', 'No such policy exists');
-    return { Policy: key.policy, PolicyName };
+    return { Policy: key.policy.text, PolicyName };
   },
 });
 

@@ -21,7 +21,7 @@ export interface Kms {
   readonly aliases: AliasRepository;
   readonly grants: GrantRepository;
   readonly grantTokens: GrantTokens;
-  readonly identities: Pick<Identities, 'missing'>;
+  readonly identities: Pick<Identities, 'named'>;
   /** Of keys, compiled. */
   readonly policies: StoredPolicies;
   readonly keyStores: KeyStoreRepository;

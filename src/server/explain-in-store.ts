@@ -76,7 +76,7 @@ async function explainFrom(opened: KeyMetadataStore, settings: Settings, questio
     resource: key?.arn ?? (rule.resource === 'alias' ? aliasArn(home, question.alias ?? `${aliasPrefix}*`) : '*'),
     key,
     keyText: question.key,
-    keyPolicy: key && policies.get(key.policy, 'key', key.arn),
+    keyPolicy: key && policies.get(key.policy.text, 'key', key.arn),
     retiring: key && question.grantId ? await grants.find(key.id, question.grantId) : undefined,
   };
   const found = key ? await grants.ofGrantees(key.id, granteesOf({ principal })) : [];

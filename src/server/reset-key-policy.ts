@@ -1,3 +1,4 @@
+import { nobodyNamed } from '../authorization/named-principals.js';
 import { defaultKeyPolicy } from '../authorization/policy/default-key-policy.js';
 import type { Settings } from '../config/settings.js';
 import { StaleKeyError } from '../keys/key-repository.js';
@@ -20,7 +21,9 @@ export function resetKeyPolicy(settings: Settings, key: string): Promise<string>
     for (let attempt = 1; ; attempt++) {
       const record = await resolveKey(opened, key, true);
       try {
-        await opened.keys.change(record, { policy: defaultKeyPolicy(settings.accountId) });
+        await opened.keys.change(record, {
+          policy: { text: defaultKeyPolicy(settings.accountId), principals: nobodyNamed },
+        });
         return record.arn;
       } catch (error) {
         if (!(error instanceof StaleKeyError) || attempt === attempts) throw error;

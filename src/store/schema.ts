@@ -14,6 +14,8 @@ export interface KeysTable {
   description: string;
   /** The key policy as it was sent: JSON. */
   policy: string;
+  /** ARN -> unique id of the principals that the policy names, as they were when it was set: JSON; null for none. */
+  policy_principals: string | null;
   created_at: Instant;
   deletion_at: Instant | null;
   pending_window_days: number | null;
@@ -73,6 +75,8 @@ export interface GrantsTable {
   operations: string;
   /** JSON object, or null. */
   constraints: string | null;
+  /** ARN -> unique id of grantee and retiring principal, as they were when it was made: JSON; null for none. */
+  principals: string | null;
   created_at: Instant;
 }
 

@@ -231,5 +231,5 @@ test.each([
     },
     at,
   );
-  expect(await identities.missing([arn])).toEqual(isMissing ? [arn] : []);
+  expect((await identities.named([arn])).missing).toEqual(isMissing ? [arn] : []);
 });

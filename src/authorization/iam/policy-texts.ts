@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
 import type { Schema } from '../../store/schema.js';
+import { findNamedPrincipals } from '../named-principals.js';
 import { type PolicyDocument, type PolicyKind, parsePolicy, principalsOf } from '../policy/document.js';
 import { checkValue } from './constraints.js';
 import { asIamError, IamError } from './iam-error.js';
@@ -29,29 +30,7 @@ export function checkedPolicy(text: string, kind: PolicyKind): PolicyDocument {
  * @throws IamError MalformedPolicyDocument
  */
 export async function checkTrusted(db: Kysely<Schema>, accountId: string, policy: PolicyDocument): Promise<void> {
-  const [missing] = await missingPrincipals(db, accountId, principalsOf(policy));
+  const [missing] = (await findNamedPrincipals(db, accountId, principalsOf(policy))).missing;
   if (missing === undefined) return;
   throw new IamError('MalformedPolicyDocument', `Invalid principal in policy: "AWS":"${missing}"`);
-}
-
-/**
- * Those of some ARNs that name a user, a role or a role's session of this account which does not exist. Of other
- * accounts nothing is known.
- */
-export async function missingPrincipals(
-  db: Kysely<Schema>,
-  accountId: string,
-  arns: readonly string[],
-): Promise<string[]> {
-  const missing: string[] = [];
-  for (const arn of arns) {
-    const [, , , , account, name = ''] = arn.split(':');
-    if (account !== accountId || name === 'root') continue;
-    const [, role] = /^assumed-role\/(.+)\/[^/]+$/.exec(name) ?? [];
-    const rows = db.selectFrom('principals').select('arn');
-    const named =
-      role === undefined ? rows.where('arn', '=', arn) : rows.where('kind', '=', 'role').where('name', '=', role);
-    if ((await named.executeTakeFirst()) === undefined) missing.push(arn);
-  }
-  return missing;
 }

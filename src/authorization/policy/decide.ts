@@ -3,6 +3,7 @@ import type { ConditionContext } from './condition-context.js';
 import type { PolicyDocument, Statement } from './document.js';
 import { type Evaluation, evaluate, type PolicyRequest } from './evaluate.js';
 import { type Grant, type GrantCall, grantsFor, matchArn } from './grants.js';
+import { asNamed, type NamedPrincipals } from './named-principals.js';
 import type { PolicyPrincipal } from './policy-principal.js';
 import type { PrincipalMatch } from './principal-element.js';
 
@@ -18,6 +19,8 @@ export interface DecisionRequest {
   readonly context: ConditionContext;
   /** Policy of the key that is the resource. */
   readonly keyPolicy?: PolicyDocument | undefined;
+  /** Whom the key's or the trust policy names, where its names could mean somebody else by now. */
+  readonly resourcePolicyNames?: NamedPrincipals | undefined;
   /** Trust policy of the role that is the resource. */
   readonly trustPolicy?: PolicyDocument | undefined;
   /** Policies of the caller: its own, of its groups, of its role. */
@@ -107,7 +110,7 @@ export function decide(request: DecisionRequest): Decision {
   const asked: PolicyRequest = { principal, action: rule.action, resource, context };
   const sort = rule.permission === 'trust-policy' ? 'trust-policy' : 'key-policy';
   const own = resourcePolicy(request);
-  const onResource = own && evaluate(own, asked);
+  const onResource = own && evaluate(own, { ...asked, principal: asNamed(principal, request.resourcePolicyNames) });
   if (onResource?.deny) return denied({ sort, index: 0, policy: onResource.policy, statement: onResource.deny });
   const caller = evaluateCaller(request, asked);
   const deny = caller.identity.deny ?? caller.boundary.deny ?? caller.session.deny;
@@ -207,9 +210,10 @@ function allowedByGrant(request: DecisionRequest, grants: readonly Grant[], call
 /** RetireGrant is decided by the grant; a policy can only deny it, or delegate it in the account that made the grant. */
 function retirement({ retiring, principal, rule }: DecisionRequest, caller: Caller): Decision {
   if (!retiring) return refused('not-allowed-by-grant', rule.action, 'identity-policy');
+  const named = asNamed(principal, retiring.principals);
   const matches = [
-    matchArn(retiring.retiringPrincipal, principal),
-    retiring.operations.includes('RetireGrant') ? matchArn(retiring.granteePrincipal, principal) : undefined,
+    matchArn(retiring.retiringPrincipal, named),
+    retiring.operations.includes('RetireGrant') ? matchArn(retiring.granteePrincipal, named) : undefined,
     retiring.issuingAccount === principal.accountId ? 'account' : undefined,
   ] as const;
   let obstacle: Decision | undefined;

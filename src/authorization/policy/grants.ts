@@ -1,4 +1,5 @@
 import type { ConditionContext } from './condition-context.js';
+import { asNamed, type NamedPrincipals } from './named-principals.js';
 import type { PolicyPrincipal } from './policy-principal.js';
 import type { PrincipalMatch } from './principal-element.js';
 
@@ -26,6 +27,8 @@ export interface Grant {
   /** Names such as ReEncryptFrom. */
   readonly operations: readonly string[];
   readonly constraints?: GrantConstraints | undefined;
+  /** Whom its ARNs named when it was made. */
+  readonly principals?: NamedPrincipals | undefined;
 }
 
 /** What a request says of itself to grants. */
@@ -80,6 +83,11 @@ export function matchArn(arn: string | undefined, principal: PolicyPrincipal): P
   return accountRoot.exec(arn)?.[1] === principal.accountId ? 'account' : undefined;
 }
 
+/** How a grant's grantee is a caller; undefined when it is not. */
+export function matchGrantee(grant: Grant, principal: PolicyPrincipal): PrincipalMatch | undefined {
+  return matchArn(grant.granteePrincipal, asNamed(principal, grant.principals));
+}
+
 /** Operations on which constraints of the encryption context have no bearing (contract A.9). */
 const withoutEncryptionContext: ReadonlySet<string> = new Set(['DescribeKey', 'RetireGrant']);
 
@@ -98,7 +106,7 @@ export function grantsFor(
   const operation = action.slice(action.indexOf(':') + 1);
   const found: GrantMatch[] = [];
   for (const grant of grants) {
-    const match = matchArn(grant.granteePrincipal, principal);
+    const match = matchGrantee(grant, principal);
     if (match && grant.operations.includes(operation) && allows(grant, operation, call, context)) {
       found.push({ grant, match });
     }

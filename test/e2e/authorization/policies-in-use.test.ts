@@ -3,7 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { KMS } from '@aws-sdk/client-kms';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { sql } from '../../service/database.js';
-import { newUser, policyText, putPolicy } from '../../service/identities.js';
+import { identity, newUser, policyText, putPolicy } from '../../service/identities.js';
 import { refusal, refusalName } from '../../service/refusal.js';
 import { accountId, hsmKms, Service, userArn } from '../../service/service.js';
 
@@ -185,6 +185,33 @@ describe('key policies', () => {
     expect(await hsmKms('reset-key-policy', '--key', locked, '--data-dir', service.dataDir)).toMatchObject({ code: 0 });
     expect(await outcome(service.kms.describeKey({ KeyId: locked }))).toBe('allowed');
     expect(await outcome(alice.describeKey({ KeyId: locked }))).toBe('denied');
+  });
+  test('and grants do not mean who is made later under the name of a deleted user', async () => {
+    const { KeyId: named } = await service.newKey();
+    const { KeyId: granted } = await service.kms
+      .createKey({})
+      .then(({ KeyMetadata }) => ({ KeyId: KeyMetadata?.KeyId }));
+    const first = await newUser(service, 'mallory');
+    const arn = userArn('mallory');
+    const Policy = policyText(
+      { Action: 'kms:*', Principal: { AWS: rootArn } },
+      { Action: 'kms:Encrypt', Principal: { AWS: arn } },
+    );
+    await service.kms.putKeyPolicy({ KeyId: named, Policy });
+    await service.kms.createGrant({ KeyId: granted, GranteePrincipal: arn, Operations: ['Encrypt'] });
+    const encryptedBy = (client: KMS) =>
+      Promise.all([named, granted].map((id) => outcome(client.encrypt({ KeyId: id, Plaintext }))));
+    expect(await encryptedBy(service.newClient(first))).toEqual(['allowed', 'allowed']);
+
+    const ofUser = ['--user-name', 'mallory'];
+    await identity(service, 'delete-access-key', ...ofUser, '--access-key-id', first.accessKeyId);
+    await identity(service, 'delete-user', ...ofUser);
+    const second = service.newClient(await newUser(service, 'mallory'));
+    expect(await encryptedBy(second)).toEqual(['denied', 'denied']);
+    // set again, they name the new one
+    await service.kms.putKeyPolicy({ KeyId: named, Policy });
+    await service.kms.createGrant({ KeyId: granted, GranteePrincipal: arn, Operations: ['Encrypt'] });
+    expect(await encryptedBy(second)).toEqual(['allowed', 'allowed']);
   });
   test('name principals who exist', async () => {
     for (const AWS of [userArn('nobody'), `arn:aws:iam::${accountId}:role/none`]) {
