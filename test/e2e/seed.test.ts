@@ -95,7 +95,7 @@ describe('a seed', () => {
   beforeAll(async () => {
     seeded = await seededService(...seed);
   });
-  afterAll(() => seeded.end());
+  afterAll(() => seeded?.end());
 
   const describeKey = async (KeyId: string) => (await seeded.kms.describeKey({ KeyId })).KeyMetadata;
 
