@@ -1,6 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { KmsError } from '../../src/contract/kms-error.js';
 import { readAssumeRoleInput } from '../../src/sts/assume-role-input.js';
 import { QueryParameters } from '../../src/sts/query-parameters.js';
+import { StsError } from '../../src/sts/sts-error.js';
 
 const RoleArn = 'arn:aws:iam::111122223333:role/path/app';
 const named = { RoleArn, RoleSessionName: 'one' };
@@ -141,4 +144,35 @@ describe('refuses, in words recorded from AWS,', () => {
     const contexts = { 'ProvidedContexts.member.1.ProviderArn': 'arn:aws:iam::aws:contextProvider/IdentityCenter' };
     expect(() => read({ ...named, ...contexts })).toThrow(/no context providers/);
   });
+});
+
+test('whatever is sent is read, or refused in words of STS', () => {
+  const names = [
+    'RoleArn',
+    'RoleSessionName',
+    'Policy',
+    'DurationSeconds',
+    'ExternalId',
+    'SourceIdentity',
+    'TokenCode',
+  ];
+  const lists = ['Tags', 'PolicyArns', 'TransitiveTagKeys', 'ProvidedContexts'];
+  const index = fc.constantFrom('0', '1', '2', '-1', '1e3', '', '999999999', '9'.repeat(20));
+  const member = fc.constantFrom('', '.Key', '.Value', '.arn', '.', '.__proto__');
+  const name = fc.oneof(
+    fc.constantFrom(...names),
+    fc.tuple(fc.constantFrom(...lists), index, member).map(([list, at, of]) => `${list}.member.${at}${of}`),
+  );
+  const value = fc.oneof(fc.constantFrom(...Object.values(named), '3600', '{}'), fc.string({ unit: 'binary' }));
+  fc.assert(
+    fc.property(fc.dictionary(name, value, { maxKeys: 8 }), (parameters) => {
+      try {
+        read({ ...named, ...parameters });
+      } catch (error) {
+        expect(error instanceof KmsError ? error.status : (error as StsError).status).toBeLessThan(500);
+        expect(error instanceof KmsError || error instanceof StsError).toBe(true);
+      }
+    }),
+    { numRuns: 1_000 },
+  );
 });
