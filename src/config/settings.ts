@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { keyStoresSetting } from './key-stores.js';
+import { requestQuotasSetting } from './request-quotas.js';
 import { tlsClientsSetting } from './tls-clients.js';
 
 /** A setting: how it is checked, and what it means in one line. Its name elsewhere follows from its name here. */
@@ -122,6 +123,11 @@ export const settingTable = {
   keysPerAccount: { type: wholeNumber(1, 10_000_000).default(100_000), meaning: 'How many keys there may be' },
   aliasesPerKey: { type: wholeNumber(1, 1_000_000).default(50), meaning: 'How many aliases a key may have' },
   grantsPerKey: { type: wholeNumber(1, 1_000_000).default(50_000), meaning: 'How many grants a key may have' },
+  requestQuotas: {
+    type: requestQuotasSetting,
+    meaning:
+      'How often requests may come: aws for the quotas that AWS publishes, or a list of {operations, keySpecs, principals, per, requests, seconds}; JSON outside the file',
+  },
   seedFile: {
     type: z.string().min(1).optional(),
     meaning: 'YAML file of keys and aliases that init makes where they are missing',

@@ -27,6 +27,7 @@ const attempts = 5;
 export async function answer(kms: Kms, name: OperationName, requester: Requester, body: Buffer): Promise<string> {
   let input: unknown;
   try {
+    if (kms.requestQuotas) await kms.requestQuotas.admit(name, requester.principal);
     input = parseInput(name, body);
     const operation = operations.get(name);
     if (operation === undefined) throw new KmsError('UnsupportedOperationException', `${name} is not supported yet.`);
@@ -54,6 +55,7 @@ async function perform(kms: Kms, operation: Operation, requester: Requester, inp
   const missing = await locateKeys(kms, operation, input, call);
   await authorizeCall(kms, operation, requester, input, call);
   if (missing) throw missing;
+  if (kms.requestQuotas) await kms.requestQuotas.admitWithKeys(operation, requester.principal, input, call);
   for (const { slot, rule } of operation.keys) {
     const key = call[slot] as KeyRecord | undefined;
     if (key) checkUse(operation, rule, key);

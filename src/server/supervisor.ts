@@ -33,6 +33,7 @@ export async function supervise(
 ): Promise<void> {
   const claim = claimDataDirectory(dataDirectory(settings));
   try {
+    if (settings.requestQuotas.length > 0) (await import('./request-counters.js')).countForWorkers();
     await superviseWorkers(settings, ready);
   } finally {
     claim?.release();
@@ -51,11 +52,11 @@ function superviseWorkers(settings: Settings, ready: (address: { host: string; p
     let { port } = settings;
     let stopping = false;
     let failure: string | undefined;
-    let restarts = 0;
     let failureCode: number | undefined;
-
+    let restarts = 0;
     const manager = serviceManager(log);
     const replacements = new Set<NodeJS.Timeout>();
+
     const launch = () => {
       const worker = cluster.fork({
         UV_THREADPOOL_SIZE: String(settings.tokenSessions + otherThreads),
@@ -67,16 +68,23 @@ function superviseWorkers(settings: Settings, ready: (address: { host: string; p
           failure = message.message;
           return;
         }
+        // workers ask it to count requests, too
+        if (message.kind !== 'listening') return;
+        if (announced) failure = undefined;
         listening.add(worker);
         port = message.port;
         if (!announced && listening.size === settings.workers) {
           announced = true;
           ready(message);
+          manager.ready(answering);
         }
+      });
+      worker.on('error', (error) => {
+        // what was written to a worker that has just ended is lost; its exit follows
+        if (worker.process.pid === undefined) throw error;
       });
       worker.on('exit', (code, signal) => {
         listening.delete(worker);
-          manager.ready(answering);
         if (stopping) return endWhenAllHave();
         if (!announced) return giveUp(failure ?? `a worker ended at its start (${signal ?? code})`, code);
         if (Date.now() - launchedAt > stableMilliseconds) restarts = 0;
@@ -100,12 +108,12 @@ function superviseWorkers(settings: Settings, ready: (address: { host: string; p
     const stop = () => {
       if (stopping) return;
       stopping = true;
+      manager.stopping();
+      for (const replacement of replacements) clearTimeout(replacement);
       for (const worker of workers()) worker.send({ kind: 'stop' } satisfies ToWorker);
       endWhenAllHave();
       const hanging = setTimeout(() => {
         for (const worker of workers()) worker.process.kill('SIGKILL');
-      manager.stopping();
-      for (const replacement of replacements) clearTimeout(replacement);
       }, settings.drainMilliseconds + 2_000);
       hanging.unref();
     };
@@ -117,16 +125,16 @@ function superviseWorkers(settings: Settings, ready: (address: { host: string; p
     };
 
     const renew = () => {
+      if (!announced) return;
+      manager.reloading();
       for (const worker of workers()) {
         if (worker.isConnected()) worker.send({ kind: 'renew TLS' } satisfies ToWorker);
       }
+      manager.ready(answering);
     };
-      if (!announced) return;
-      manager.reloading();
 
     // without TLS there is nothing to read again: a terminal is gone. systemctl reload is no stop all the same
     process.on('SIGHUP', servesTls(settings) || process.env.NOTIFY_SOCKET ? renew : stop);
-      manager.ready(answering);
     process.on('SIGTERM', stop);
     process.on('SIGINT', stop);
     for (let each = 0; each < settings.workers; each++) launch();
