@@ -4,7 +4,7 @@ import type { PrincipalsTable } from '../store/schema.js';
 import type { Store } from '../store/store.js';
 import type { Sealer } from '../token/sealing.js';
 import { administratorAccessArn, awsManagedPolicies } from './aws-managed-policies.js';
-import { type FoundPrincipals, findNamedPrincipals } from './named-principals.js';
+import { type FoundPrincipals, findNamedPrincipals, namedPrincipalsFrom } from './named-principals.js';
 import type { PolicyDocument } from './policy/document.js';
 import { accountRoot, type Permissions, type Principal, type Role, sessionPrincipal } from './principal.js';
 import { purposeOfSecret } from './secret-purpose.js';
@@ -151,6 +151,7 @@ export class Identities {
       tags: await this.tagsOf(row),
       ...permissions,
       trustPolicy: this.policies.get(row.trust_policy ?? undefined, 'trust', `the trust policy of ${arn}`),
+      trustedPrincipals: namedPrincipalsFrom(row.trust_principals),
       maxSessionSeconds: row.max_session_seconds ?? 0,
     };
   }

@@ -1,5 +1,6 @@
 import { administratorAccess } from './policy/administrator-access.js';
 import type { PolicyDocument } from './policy/document.js';
+import type { NamedPrincipals } from './policy/named-principals.js';
 import type { PolicyPrincipal } from './policy/policy-principal.js';
 
 /** What a user or a role may do, as decisions take it. A policy that is not understood denies everything. */
@@ -34,6 +35,8 @@ export interface Role extends Permissions {
   readonly tags: ReadonlyMap<string, string>;
   /** Who may assume it. */
   readonly trustPolicy: PolicyDocument;
+  /** Whom the trust policy names. */
+  readonly trustedPrincipals: NamedPrincipals;
   /** Longest duration of a session, in seconds. */
   readonly maxSessionSeconds: number;
 }

@@ -144,6 +144,8 @@ export interface PrincipalsTable {
   description: string | null;
   /** JSON; of a role only. */
   trust_policy: string | null;
+  /** ARN -> unique id of the principals that the trust policy names, as they were when it was set: JSON; null for none. */
+  trust_principals: string | null;
   /** Of a role only. */
   max_session_seconds: number | null;
   /** ARN of a managed policy. */

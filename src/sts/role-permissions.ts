@@ -69,6 +69,7 @@ export function decideOnRole(
       ...keysOf[action](request),
     ]),
     trustPolicy: role?.trustPolicy,
+    resourcePolicyNames: role?.trustedPrincipals,
     identityPolicies: principal.identityPolicies,
     permissionsBoundary: principal.permissionsBoundary,
     sessionPolicies: principal.sessionPolicies,

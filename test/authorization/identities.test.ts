@@ -183,6 +183,7 @@ test('a role is found by its ARN, and a session of it is a principal with its po
   expect(identities.findRole(arn)).toBe(role);
   expect(role).toMatchObject({ arn, name: 'signer', maxSessionSeconds: 7200, policyNames: ['p'], tags });
   expect(role?.trustPolicy.broken).toBeUndefined();
+  expect(role?.trustedPrincipals).toEqual(new Map([[bob, (await iam.users.get('bob')).unique_id]]));
   const session = {
     sessionName: 'me',
     tags: new Map([['Team', 'blue']]),

@@ -16,10 +16,9 @@ const hasCli = spawnSync('aws', ['--version']).status === 0;
 if (!hasCli) console.warn('SKIPPED: the AWS CLI is not on the PATH, so docs/identities.md is not run.');
 
 let service: Service;
-let directory: string;
+const directory = mkdtempSync(join(tmpdir(), 'hsm-kms-docs-'));
 beforeAll(async () => {
   service = await Service.start();
-  directory = mkdtempSync(join(tmpdir(), 'hsm-kms-docs-'));
   symlinkSync(dirname(dirname(mainModule)), join(directory, 'dist'));
   symlinkSync(service.dataDir, join(directory, 'data'));
 });

@@ -208,9 +208,11 @@ test('deleting somebody whom key policies and grants name says so', async () => 
     ),
   });
   await service.kms.createGrant({ KeyId, GranteePrincipal: userArn('erin'), Operations: ['Encrypt'] });
+  const trust = policyText({ Principal: { AWS: userArn('erin') }, Action: 'sts:AssumeRole', Resource: undefined });
+  await identity(service, 'create-role', '--role-name', 'of-erin', '--assume-role-policy-document', trust);
   const warning = await identity(service, 'delete-user', '--user-name', 'erin');
   expect(warning).toBe(
-    `hsm-kms: ${userArn('erin')} is still named by key policies (1) and grants (1): who gets this name again, gets what they allow.\n`,
+    `hsm-kms: ${userArn('erin')} is still named by key policies (1), trust policies (1) and grants (1): they mean nobody from now on, also when somebody gets this name again.\n`,
   );
 });
 

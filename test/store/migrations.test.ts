@@ -45,7 +45,7 @@ test('identities of the first schema are kept; administrators have Administrator
     permissions_boundary: null,
     max_session_seconds: null,
   };
-  expect(principals).toEqual([
+  expect(principals).toMatchObject([
     {
       ...common,
       arn: `${account}:user/administrator`,

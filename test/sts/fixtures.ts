@@ -45,6 +45,7 @@ export function role(name: string, rest: Partial<Role> = {}): Role {
     policyNames: [],
     permissionsBoundary: undefined,
     trustPolicy: policy('trust', { Principal: { AWS: rootArn } }),
+    trustedPrincipals: new Map(),
     maxSessionSeconds: 3_600,
     ...rest,
   };

@@ -49,6 +49,24 @@ describe('who may assume a role', () => {
       trustsAccount,
       'not-allowed-by-identity-policy',
     ],
+    [
+      'a user whom it has trusted since it was made',
+      bob,
+      { ...trustsBob, trustedPrincipals: new Map([[bob.arn, bob.uniqueId]]) },
+      'allowed-by-trust-policy',
+    ],
+    [
+      'not the namesake of a user whom it trusted',
+      bob,
+      { ...trustsBob, trustedPrincipals: new Map([[bob.arn, 'AIDAWHOWASDELETED']]) },
+      'not-allowed-by-trust-policy',
+    ],
+    [
+      'not a session of a namesake of a role that it trusted',
+      sessionOfFirst,
+      { ...trustsFirst, trustedPrincipals: new Map([[first.arn, 'AROAWHOWASDELETED']]) },
+      'not-allowed-by-trust-policy',
+    ],
     ['anybody, where it trusts everybody', bob, trusts({ Principal: '*' }), 'allowed-by-trust-policy'],
     ['a session of a role that it trusts', sessionOfFirst, trustsFirst, 'allowed-by-trust-policy'],
     [

@@ -41,18 +41,24 @@ export class Iam {
     return row !== undefined;
   }
 
-  /** How many keys' policies and how many grants name somebody: they go on doing so when it is deleted. */
-  async namings(arn: string): Promise<{ readonly keyPolicies: number; readonly grants: number }> {
+  /** How many key policies, trust policies and grants name somebody. */
+  async namings(arn: string): Promise<{ keyPolicies: number; trustPolicies: number; grants: number }> {
+    const named = `%"${arn}"%`;
     const { keyPolicies } = await this.db
       .selectFrom('keys')
       .select(({ fn }) => fn.countAll<number>().as('keyPolicies'))
-      .where('policy', 'like', `%"${arn}"%`)
+      .where('policy', 'like', named)
+      .executeTakeFirstOrThrow();
+    const { trustPolicies } = await this.db
+      .selectFrom('principals')
+      .select(({ fn }) => fn.countAll<number>().as('trustPolicies'))
+      .where('trust_policy', 'like', named)
       .executeTakeFirstOrThrow();
     const { grants } = await this.db
       .selectFrom('grants')
       .select(({ fn }) => fn.countAll<number>().as('grants'))
       .where((row) => row.or([row('grantee', '=', arn), row('retiring', '=', arn)]))
       .executeTakeFirstOrThrow();
-    return { keyPolicies: Number(keyPolicies), grants: Number(grants) };
+    return { keyPolicies: Number(keyPolicies), trustPolicies: Number(trustPolicies), grants: Number(grants) };
   }
 }

@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely';
 import type { Schema } from '../../store/schema.js';
 import { findNamedPrincipals } from '../named-principals.js';
 import { type PolicyDocument, type PolicyKind, parsePolicy, principalsOf } from '../policy/document.js';
+import type { NamedPrincipals } from '../policy/named-principals.js';
 import { checkValue } from './constraints.js';
 import { asIamError, IamError } from './iam-error.js';
 
@@ -27,10 +28,15 @@ export function checkedPolicy(text: string, kind: PolicyKind): PolicyDocument {
 /**
  * Refuses a trust policy that names somebody of this account who does not exist: most probably a slip.
  *
+ * @returns whom it names
  * @throws IamError MalformedPolicyDocument
  */
-export async function checkTrusted(db: Kysely<Schema>, accountId: string, policy: PolicyDocument): Promise<void> {
-  const [missing] = (await findNamedPrincipals(db, accountId, principalsOf(policy))).missing;
-  if (missing === undefined) return;
-  throw new IamError('MalformedPolicyDocument', `Invalid principal in policy: "AWS":"${missing}"`);
+export async function checkTrusted(
+  db: Kysely<Schema>,
+  accountId: string,
+  policy: PolicyDocument,
+): Promise<NamedPrincipals> {
+  const { principals, missing } = await findNamedPrincipals(db, accountId, principalsOf(policy));
+  if (missing.length === 0) return principals;
+  throw new IamError('MalformedPolicyDocument', `Invalid principal in policy: "AWS":"${missing[0]}"`);
 }

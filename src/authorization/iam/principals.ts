@@ -1,5 +1,6 @@
 import type { Kysely, Selectable } from 'kysely';
 import type { PrincipalsTable, Schema } from '../../store/schema.js';
+import { findNamedPrincipals, namedPrincipalsFrom, namedPrincipalsText } from '../named-principals.js';
 import { checkMaxSessionDuration, checkTags, checkValue, foldedTagKey } from './constraints.js';
 import { IamError, noSuchEntity, quotaExceeded } from './iam-error.js';
 import type { AttachedPolicy, ManagedPolicies } from './managed-policies.js';
@@ -66,11 +67,12 @@ export class Principals {
       folded_name: name.toLowerCase(),
       created_at: at.getTime(),
       description: role?.description ?? null,
-      trust_policy: role?.trustPolicy ?? null,
+      trust_policy: null,
+      trust_principals: null,
+      ...(role && (await this.checkedRole(role))),
       max_session_seconds: role ? (role.maxSessionSeconds ?? defaultSessionSeconds) : null,
       permissions_boundary: permissionsBoundary ?? null,
     };
-    if (role) await this.checkRole(role);
     if (permissionsBoundary !== undefined) await this.policies.find(permissionsBoundary);
     const namesake = await this.rows().where('folded_name', '=', row.folded_name).executeTakeFirst();
     if (namesake) throw new IamError('EntityAlreadyExists', `${Noun} with name ${name} already exists.`);
@@ -220,10 +222,9 @@ export class Principals {
   /** Changes what a role has and a user has not; what is left out stays. @throws IamError */
   async updateRole(name: string, changes: Partial<RoleProperties>): Promise<void> {
     const { arn } = await this.get(name);
-    await this.checkRole(changes);
-    const { trustPolicy, description, maxSessionSeconds } = changes;
+    const { description, maxSessionSeconds } = changes;
     const set = {
-      ...(trustPolicy !== undefined && { trust_policy: trustPolicy }),
+      ...(await this.checkedRole(changes)),
       ...(description !== undefined && { description }),
       ...(maxSessionSeconds !== undefined && { max_session_seconds: maxSessionSeconds }),
     };
@@ -231,13 +232,23 @@ export class Principals {
     await this.db.updateTable('principals').set(set).where('arn', '=', arn).execute();
   }
 
-  private async checkRole({ trustPolicy, description, maxSessionSeconds }: Partial<RoleProperties>): Promise<void> {
+  /** Whether the trust policy of a role names somebody who was deleted since it was set, and maybe made anew. */
+  async trustsSomebodyGone(name: string): Promise<boolean> {
+    const { trust_principals } = await this.get(name);
+    const trusted = namedPrincipalsFrom(trust_principals);
+    const { principals } = await findNamedPrincipals(this.db, this.accountId, [...trusted.keys()]);
+    return [...trusted].some(([arn, id]) => principals.get(arn) !== id);
+  }
+
+  /** What is stored of a trust policy, with whom it names; nothing without one. */
+  private async checkedRole({ trustPolicy, description, maxSessionSeconds }: Partial<RoleProperties>) {
     if (description !== undefined) checkValue('description', description);
     if (maxSessionSeconds !== undefined) checkMaxSessionDuration(maxSessionSeconds);
-    if (trustPolicy === undefined) return;
+    if (trustPolicy === undefined) return {};
     const policy = checkedPolicy(trustPolicy, 'trust');
     if (policySize(trustPolicy) > trustCharacters) throw quotaExceeded('ACLSizePerRole', trustCharacters);
-    await checkTrusted(this.db, this.accountId, policy);
+    const principals = await checkTrusted(this.db, this.accountId, policy);
+    return { trust_policy: trustPolicy, trust_principals: namedPrincipalsText(principals) };
   }
 
   private rows() {

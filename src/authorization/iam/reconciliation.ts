@@ -144,6 +144,9 @@ async function reconcileRole(
   if (trust === undefined || !isSameJson(trust, declared.trustPolicy)) {
     await roles.updateRole(row.name, { trustPolicy: declared.trustPolicy });
     lines.push(...changedLines('trust policy', trust, declared.trustPolicy));
+  } else if (await roles.trustsSomebodyGone(row.name)) {
+    await roles.updateRole(row.name, { trustPolicy: declared.trustPolicy });
+    lines.push('~ trust policy, for somebody whom it names was made anew');
   }
   if (description !== (declared.description ?? '')) {
     await roles.updateRole(row.name, { description: declared.description ?? '' });

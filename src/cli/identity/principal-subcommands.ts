@@ -48,14 +48,14 @@ function common(kind: Kind): Subcommand[] {
       `delete a ${noun} that has no policies left`,
       named(kind, {}),
       async (session, values) => {
-        const { arn, keyPolicies, grants } = await session.change(async (iam) => {
+        const { arn, keyPolicies, trustPolicies, grants } = await session.change(async (iam) => {
           const { arn } = await of(iam).get(nameIn(kind, values));
           await of(iam).delete(nameIn(kind, values));
           return { arn, ...(await iam.namings(arn)) };
         });
-        if (keyPolicies + grants > 0) {
+        if (keyPolicies + trustPolicies + grants > 0) {
           session.warn(
-            `${arn} is still named by key policies (${keyPolicies}) and grants (${grants}): who gets this name again, gets what they allow.`,
+            `${arn} is still named by key policies (${keyPolicies}), trust policies (${trustPolicies}) and grants (${grants}): they mean nobody from now on, also when somebody gets this name again.`,
           );
         }
         return undefined;

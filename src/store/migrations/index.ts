@@ -2,10 +2,12 @@ import type { Migration } from 'kysely';
 import { firstSchema } from './0001-first-schema.js';
 import { identities } from './0002-identities.js';
 import { namedPrincipals } from './0003-named-principals.js';
+import { trustedPrincipals } from './0004-trusted-principals.js';
 
 /** In the order of their names; a migration that has landed is never changed. */
 export const migrations: Record<string, Migration> = {
   '0001-first-schema': firstSchema,
   '0002-identities': identities,
   '0003-named-principals': namedPrincipals,
+  '0004-trusted-principals': trustedPrincipals,
 };

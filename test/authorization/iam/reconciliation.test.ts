@@ -151,6 +151,22 @@ describe('what is declared otherwise is changed, and nothing else', () => {
   });
 });
 
+test('somebody trusted who was made anew is trusted anew, when it is applied again', async () => {
+  await apply(full);
+  const before = (await iam.roles.get('second')).trust_principals;
+  await iam.users.deletePolicy('alice', 'inline');
+  await iam.users.detach('alice', own);
+  await iam.users.delete('alice');
+  const changes = await apply(full);
+  expect(marks(changes)).toEqual(['+ user alice', '~ role second']);
+  expect(changes[1]?.lines).toEqual(['~ trust policy, for somebody whom it names was made anew']);
+  const { trust_principals: after } = await iam.roles.get('second');
+  const { arn, unique_id } = await iam.users.get('alice');
+  expect(after).toBe(JSON.stringify({ [arn]: unique_id }));
+  expect(after).not.toBe(before);
+  expect(await apply(full)).toEqual([]);
+});
+
 test('a policy that is written otherwise and means the same is no change', async () => {
   await apply(full);
   const policies = new Map(

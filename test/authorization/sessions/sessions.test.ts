@@ -28,6 +28,7 @@ const role: Role = {
   policyNames: ['all'],
   permissionsBoundary: undefined,
   trustPolicy,
+  trustedPrincipals: new Map(),
   maxSessionSeconds: 3_600,
 };
 
