@@ -12,7 +12,7 @@ COPY package.json package-lock.json ./
 # Compiled against the image's own headers: nothing but the npm registry is asked for anything. -O2 is what SQLite
 # recommends; the addon's own -O3 takes a quarter longer to compile.
 RUN export npm_config_nodedir=/usr/local npm_config_build_from_source=true npm_config_jobs=max CFLAGS=-O2 CXXFLAGS=-O2 \
- && npm ci --omit=dev --ignore-scripts=false --no-audit --no-fund \
+ && npm ci --omit=dev --ignore-scripts=false --no-audit --no-fund --no-update-notifier \
  && cd node_modules \
  && mkdir /addons \
  && cp --parents better-sqlite3/build/Release/better_sqlite3.node pkcs11js/build/Release/pkcs11.node /addons \
@@ -21,13 +21,13 @@ RUN export npm_config_nodedir=/usr/local npm_config_build_from_source=true npm_c
     done \
  && cp --recursive /addons/. . \
  && rm -rf /addons /root/.npm /root/.cache /tmp/* \
- && find . -type f \( -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' -o -name '*.map' \) -delete \
+ && find . -type f \( -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.map' \) -delete \
  && node --eval "require('better-sqlite3')(':memory:'); require('pkcs11js')"
 
 FROM node:${NODE_VERSION}-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
-RUN npm ci --ignore-scripts --no-audit --no-fund && rm -rf /root/.npm
+RUN npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier && rm -rf /root/.npm
 COPY tsconfig.json ./
 COPY src src
 RUN npx tsc -p tsconfig.json --declaration false --sourceMap false \

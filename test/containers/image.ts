@@ -38,6 +38,12 @@ export function serviceImage(): Promise<string> {
   return image;
 }
 
+/** The image that makes a SoftHSM2 token in a volume. */
+export function softHsmImage(): Promise<string> {
+  const directory = join(projectRoot, 'softhsm');
+  return builtOnce({ directory, name: 'softhsm', sources: [directory] });
+}
+
 export interface BuildDescription {
   readonly directory: string;
   /** Distinguishes the images of one project. */

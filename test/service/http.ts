@@ -43,7 +43,7 @@ export async function send(service: Service, request: RawRequest): Promise<Answe
 
 /** The headers of a request for an operation, signed by AWS's own signer. */
 export async function signedHeaders(
-  service: Service,
+  service: Pick<Service, 'url' | 'credentials'>,
   operation: string,
   body: string | Buffer,
   headers: Readonly<Record<string, string>> = {},
