@@ -101,7 +101,7 @@ describe('a user', () => {
     for (const { message } of await refusedEverywhere()) {
       expect(message).toMatch(/ with an explicit deny in an identity-based policy$/);
     }
-    const [line = '{}'] = service.stderr.split('\n').filter((each) => each.includes('is not understood'));
+    const [line = '{}'] = await service.logged(/is not understood/);
     expect(JSON.parse(line)).toMatchObject({ level: 50, owner: `all of ${userArn('alice')}`, kind: 'identity' });
   });
 });

@@ -13,6 +13,8 @@ export const accountId = '000000000000';
 export const userArn = (name: string) => `arn:aws:iam::${accountId}:user/${name}`;
 /** Longest start that is waited for, in milliseconds. */
 const startMilliseconds = 20_000;
+/** How long a line of the log is waited for, in milliseconds. */
+const logMilliseconds = 5_000;
 
 export interface ServiceOptions {
   readonly workers?: number;
@@ -105,6 +107,23 @@ export class Service {
   get supervisor(): number {
     if (this.process?.pid === undefined) throw new Error('the service does not run');
     return this.process.pid;
+  }
+
+  /**
+   * The whole lines of the log that a pattern matches, once there is one: the log comes through a pipe, later than the
+   * answer perhaps.
+   *
+   * @throws Error when there is none after some seconds
+   */
+  async logged(pattern: RegExp): Promise<string[]> {
+    const end = Date.now() + logMilliseconds;
+    for (;;) {
+      const lines = this.stderr.split('\n').slice(0, -1);
+      const found = lines.filter((line) => pattern.test(line));
+      if (found.length > 0) return found;
+      if (Date.now() > end) throw new Error(`the log has no line like ${pattern}`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
   }
 
   /** Stops as an operator does, and starts again. */
