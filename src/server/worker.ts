@@ -60,7 +60,7 @@ export async function startWorker(settings: Settings): Promise<Worker> {
 
   const { kms, identities, keyStoreTokens } = composeKms(settings, {
     ...{ own: { token, capabilities }, store, sealer, log },
-    requestQuotas: await requestQuotasOf(settings),
+    requestQuotas: await requestQuotasOf(settings, log),
   });
   const { uses } = kms;
   const sessions = new Sessions(sealer, identities, kms.policies);
@@ -123,10 +123,13 @@ export async function startWorker(settings: Settings): Promise<Worker> {
 }
 
 /** Undefined where nothing limits how often requests may come: then it costs nothing, not even loading. */
-async function requestQuotasOf({ requestQuotas, region, workers }: Settings): Promise<RequestQuotas | undefined> {
+async function requestQuotasOf(
+  { requestQuotas, region, workers }: Settings,
+  log: Logger,
+): Promise<RequestQuotas | undefined> {
   if (requestQuotas.length === 0) return undefined;
-  const { counterOfSupervisor } = await import('./request-counters.js');
-  return new RequestQuotas(allQuotas(requestQuotas, region), counterOfSupervisor, workers);
+  const { countersOfSupervisor } = await import('./request-counters.js');
+  return new RequestQuotas(allQuotas(requestQuotas, region), countersOfSupervisor(log), workers);
 }
 
 /** What is done when its time has come, whichever worker finds it due. */

@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from '@jest/globals';
 import { allQuotas } from '../../src/config/aws-request-quotas.js';
 import { loadSettings } from '../../src/config/load-settings.js';
@@ -42,6 +43,19 @@ test('JSON in the environment and a list in the file say the same', () => {
     const inFile = loadSettings({ file }).settings.requestQuotas;
     expect(inFile).toHaveLength(2);
     expect(quotasOf(JSON.stringify(inFile))).toEqual(inFile);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test("the documentation's example is in the form of the setting", () => {
+  const directory = mkdtempSync(join(tmpdir(), 'hsm-kms-settings-'));
+  try {
+    const page = readFileSync(fileURLToPath(new URL('../../docs/quotas.md', import.meta.url)), 'utf8');
+    const file = join(directory, 'settings.yaml');
+    writeFileSync(file, /^```yaml\n(.*?)^```$/ms.exec(page)?.[1] ?? '');
+    const quotas = loadSettings({ file }).settings.requestQuotas;
+    expect(quotas.map((quota) => (quota === 'aws' ? quota : quota.requests))).toEqual([500, 20, 600, 'aws']);
   } finally {
     rmSync(directory, { recursive: true });
   }
