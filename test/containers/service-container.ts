@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,6 +11,8 @@ import { docker, type Printed, tryDocker } from './engine.js';
 /** Longest start that is waited for, in milliseconds. */
 const startMilliseconds = 30_000;
 const pollMilliseconds = 50;
+/** What a service that listens is given to answer, in milliseconds. */
+const answerMilliseconds = 2_000;
 /** What a start that is refused may take, in milliseconds: with the container's own making, on a busy machine. */
 export const refusalMilliseconds = 15_000;
 
@@ -74,10 +77,10 @@ export class ServiceContainer {
     try {
       const [address] = (await docker('port', this.name, '8080/tcp')).split('\n');
       this.url = `http://${address}`;
-      return (await fetch(`${this.url}/readyz`)).ok;
     } catch {
       return false;
     }
+    return (await statusOf(`${this.url}/readyz`)) === 200;
   }
 
   /** All that it has printed, over all its starts. */
@@ -110,6 +113,22 @@ export class ServiceContainer {
     this.kms.destroy();
     await tryDocker('rm', '--force', '--volumes', this.name);
   }
+}
+
+/**
+ * The status of the answer; undefined when there is none. Not by fetch: that of Node.js 20 never ends when Docker's proxy
+ * takes a connection for a container that does not listen yet.
+ */
+export function statusOf(url: string): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    const request = http.get(url, { agent: false, timeout: answerMilliseconds }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    });
+    request.once('timeout', () => request.destroy());
+    request.once('close', () => resolve(undefined));
+    request.once('error', () => resolve(undefined));
+  });
 }
 
 /** What is looked at of docker inspect. */
