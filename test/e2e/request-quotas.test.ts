@@ -19,6 +19,7 @@ const quotas = [
   { operations: ['ListAliases'], per: 'account', requests: 4, seconds: 1 },
   { operations: ['ListRetirableGrants'], per: 'account', requests: 2, seconds: 1 },
   { operations: ['Sign', 'Verify'], keySpecs: ['ECC_*'], per: 'account', requests: 2, ...day },
+  { operations: ['ListKeyPolicies'], per: 'principal', requests: 19, seconds: 1 },
   { operations: ['ListGrants'], per: 'principal', requests: 2, ...day },
 ];
 
@@ -127,20 +128,29 @@ test("an SDK's own retries succeed in the next interval", async () => {
   }
 }, 60_000);
 
-test('what has been counted stays counted when a worker is replaced, and the supervisor outlives its workers', async () => {
+test('the supervisor outlives workers that end while it counts for them; what was counted stays counted', async () => {
   const { KeyId } = await service.newKey();
   const listGrants = (kms: KMS) => kms.listGrants({ KeyId });
   expect(await passing(2, clientsOf(bob, 2), listGrants)).toBe(2);
+  const clients = clientsOf(bob, 4);
+  const listKeyPolicies = (kms: KMS) => kms.listKeyPolicies({ KeyId });
+  for (const kms of clients) await listKeyPolicies(kms);
   const before = service.workers;
+  // it finds their questions when they are gone
+  process.kill(service.supervisor, 'SIGSTOP');
+  const asked = Promise.allSettled(clients.map(listKeyPolicies));
+  await shortly(500);
   for (const worker of before) process.kill(worker, 'SIGKILL');
+  await asked;
+  process.kill(service.supervisor, 'SIGCONT');
   while (service.workers.length < 2 || service.workers.some((worker) => before.includes(worker))) await shortly();
   // a connection that was handed to a worker that ended may stay open, and without an answer
-  const isAnswering = () => fetch(`${service.url}/healthz`, { signal: AbortSignal.timeout(1_000) });
-  while ((await isAnswering().catch(() => true)) === true) await shortly();
+  const answered = () => fetch(`${service.url}/healthz`, { signal: AbortSignal.timeout(1_000) });
+  while ((await answered().catch(() => undefined)) === undefined) await shortly();
   expect(await passing(6, clientsOf(bob, 3), listGrants)).toBe(0);
 }, 60_000);
 
-const shortly = () => new Promise((resolve) => setTimeout(resolve, 50));
+const shortly = (milliseconds = 50) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 test('there is no quota unless a setting says so', async () => {
   const without = await Service.start();
