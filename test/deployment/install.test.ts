@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { whyNoEngine } from '../containers/engine.js';
 import { DebianMachine } from './debian-machine.js';
+import { commandsUnder } from './documented-commands.js';
 
 const describeWithEngine = whyNoEngine() ? describe.skip : describe;
 /** Copying and building take that long on a busy machine, in milliseconds. */
@@ -9,7 +10,19 @@ const installMilliseconds = 240_000;
 /** Run by Node in the clone with the AWS SDK there: what a client does. Prints what was decrypted. */
 const client = `
   import { KMS } from '@aws-sdk/client-kms';
-  const kms = new KMS({ endpoint: process.env.ENDPOINT, region: 'us-east-1', maxAttempts: 1 });
+  import { readFileSync } from 'node:fs';
+  import { Agent } from 'node:https';
+  const { ENDPOINT, CERTIFICATE } = process.env;
+  const presented = CERTIFICATE && {
+    cert: readFileSync(CERTIFICATE + '.pem'),
+    key: readFileSync(CERTIFICATE + '.key'),
+  };
+  const kms = new KMS({
+    endpoint: ENDPOINT,
+    region: 'us-east-1',
+    maxAttempts: 1,
+    ...(presented && { requestHandler: { httpsAgent: new Agent(presented) } }),
+  });
   const [ciphertext] = process.argv.slice(1);
   let CiphertextBlob = ciphertext && Buffer.from(ciphertext, 'base64');
   if (!CiphertextBlob) {
@@ -132,52 +145,92 @@ describeWithEngine('a Debian machine with systemd', () => {
     installMilliseconds,
   );
 
-  test('serves TLS with a key that only root reads', async () => {
-    await machine.sh(`
-      cd /etc/hsm-kms/credentials
-      openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=kms \
-        -addext subjectAltName=IP:127.0.0.1 -keyout tls-key -out tls-certificate 2>&1
-      chmod 0600 tls-key
-      systemctl restart hsm-kms`);
-    expect(await machine.sh('hsm-kms health')).toBe('https://127.0.0.1:8080/readyz answers: ready');
-    const environment = 'ENDPOINT=https://127.0.0.1:8080 NODE_EXTRA_CA_CERTS=/etc/hsm-kms/credentials/tls-certificate';
-    expect(await useAsClient(ciphertext, environment)).toBe('kept');
-    await machine.sh('rm /etc/hsm-kms/credentials/tls-*; systemctl restart hsm-kms');
+  describe('as docs/bare-metal.md has it', () => {
+    beforeAll(() => machine.sh('cp /etc/hsm-kms/config.yaml /root/config.yaml'));
+    afterAll(async () => {
+      await machine?.sh(`
+        cp /root/config.yaml /etc/hsm-kms/config.yaml
+        rm -rf /etc/hsm-kms/credentials/* /etc/hsm-kms/tls /etc/systemd/system/hsm-kms.service.d
+        systemctl daemon-reload && systemctl restart hsm-kms`);
+    });
+    const https = 'ENDPOINT=https://127.0.0.1:8080 NODE_EXTRA_CA_CERTS=ca.pem';
+    const [serve = '', renewable = ''] = commandsUnder('TLS');
+    const [restrict = ''] = commandsUnder('Client certificates');
+
+    test('TLS, with a key that only root reads', async () => {
+      expect(await machine.sh(serve)).toMatch(/https:\/\/127\.0\.0\.1:8080\/readyz answers: ready$/);
+      expect(await useAsClient(ciphertext, https)).toBe('kept');
+      expect(await machine.sh('stat --format=%a /etc/hsm-kms/credentials/tls-key')).toBe('600');
+    });
+
+    test('TLS that is renewed without a restart', async () => {
+      await machine.sh(renewable);
+      const before = await machine.property('MainPID');
+      const number = () =>
+        machine.sh('openssl s_client -connect 127.0.0.1:8080 </dev/null 2>/dev/null | openssl x509 -noout -serial');
+      const old = await number();
+      await machine.sh(`
+        openssl x509 -req -in kms.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 9 -copy_extensions copy -out kms.pem
+        install --group=hsm-kms --mode=0640 kms.pem /etc/hsm-kms/tls/
+        systemctl reload hsm-kms
+        sleep 1`);
+      expect(await number()).not.toBe(old);
+      expect(await machine.property('MainPID')).toBe(before);
+      expect(await useAsClient(ciphertext, https)).toBe('kept');
+    });
+
+    test('client certificates', async () => {
+      await machine.sh(restrict);
+      await machine.sh(`
+        hsm-kms identity create-user --user-name payments
+        hsm-kms identity attach-user-policy --user-name payments --policy-arn arn:aws:iam::aws:policy/AdministratorAccess
+        hsm-kms identity create-access-key --user-name payments --profile default >payments.credentials`);
+      const asPayments = `${https} AWS_SHARED_CREDENTIALS_FILE=payments.credentials`;
+      expect(await useAsClient(ciphertext, `${asPayments} CERTIFICATE=payments`)).toBe('kept');
+      await expect(useAsClient(ciphertext, asPayments)).rejects.toThrow(/AccessDeniedException/);
+      // and with its certificate nobody else
+      await expect(useAsClient(ciphertext, `${https} CERTIFICATE=payments`)).rejects.toThrow(/AccessDeniedException/);
+      expect(await useAsClient(ciphertext, https)).toBe('kept');
+    });
   });
 
-  test("takes a token of the owner's, with its PIN, by the settings; a wrong PIN is tried once", async () => {
-    await machine.sh(`
+  test(
+    "takes a token of the owner's as docs/bare-metal.md has it; a wrong PIN is tried once",
+    async () => {
+      const [settings = '', , start = ''] = commandsUnder('A token of your own');
+      // SoftHSM2 stands for the vendor: an environment and a directory of its own
+      await machine.sh(`
+      systemctl stop hsm-kms && mv /var/lib/hsm-kms /var/lib/hsm-kms-kept
       install --directory --owner=hsm-kms --mode=0700 /var/lib/own-token
-      printf 'directories.tokendir = /var/lib/own-token\\n' >/etc/own-token.conf
-      export SOFTHSM2_CONF=/etc/own-token.conf
-      setpriv --reuid=hsm-kms --regid=hsm-kms --init-groups softhsm2-util --init-token --free --label mine --so-pin 4321 --pin 8765
-      cp /etc/hsm-kms/config.yaml /root/config.yaml
-      cat >>/etc/hsm-kms/config.yaml <<END
-dataDir: /var/lib/hsm-kms/own
-pkcs11Module: /usr/lib/softhsm/libsofthsm2.so
-tokenLabel: mine
-END
-      sed -i 1,3{/dataDir/d} /etc/hsm-kms/config.yaml
-      mkdir -p /etc/systemd/system/hsm-kms.service.d
-      printf '[Service]\\nEnvironment=SOFTHSM2_CONF=/etc/own-token.conf\\nReadWritePaths=/var/lib/own-token\\n' >/etc/systemd/system/hsm-kms.service.d/own-token.conf
-      umask 077
-      echo 0000 >/etc/hsm-kms/credentials/token-pin
+      printf 'directories.tokendir = /var/lib/own-token\n' >/etc/own-token.conf
+      SOFTHSM2_CONF=/etc/own-token.conf setpriv --reuid=hsm-kms --regid=hsm-kms --init-groups \
+        softhsm2-util --init-token --free --label production --so-pin 4321 --pin 8765
+      mkdir -p /opt/vendor/lib /etc/systemd/system/hsm-kms.service.d
+      ln -s /usr/lib/softhsm/libsofthsm2.so /opt/vendor/lib/libpkcs11.so
+      printf '[Service]\nEnvironment=SOFTHSM2_CONF=/etc/own-token.conf\nReadWritePaths=/var/lib/own-token\n' \
+        >/etc/systemd/system/hsm-kms.service.d/own-token.conf
       systemctl daemon-reload`);
-    expect((await machine.run('systemctl restart hsm-kms')).code).not.toBe(0);
-    expect(await machine.property('ExecMainStatus')).toBe('77');
-    expect(await machine.property('NRestarts')).toBe('0');
-    expect(await machine.property('ActiveState')).toBe('failed');
-    expect(await machine.sh('journalctl --unit=hsm-kms --output=cat --lines=30')).toMatch(
-      /^hsm-kms: The token "mine" refuses the login: CKR_PIN_INCORRECT \(160\)\. Check its PIN\.$/m,
-    );
-    await machine.sh('echo 8765 >/etc/hsm-kms/credentials/token-pin; systemctl start hsm-kms');
-    expect(await machine.sh('SOFTHSM2_CONF=/etc/own-token.conf hsm-kms token describe | head -1')).toBe('label: mine');
-    await machine.sh(`
+      await machine.sh(`printf '0000\n' | {\n${settings}}`);
+      expect(await machine.sh('stat --format=%a /etc/hsm-kms/credentials/token-pin')).toBe('600');
+      expect((await machine.run('systemctl start hsm-kms')).code).not.toBe(0);
+      expect(await machine.property('ExecMainStatus')).toBe('77');
+      expect(await machine.property('NRestarts')).toBe('0');
+      expect(await machine.property('ActiveState')).toBe('failed');
+      expect(await machine.sh('journalctl --unit=hsm-kms --output=cat --lines=30')).toMatch(
+        /^hsm-kms: The token "production" refuses the login: CKR_PIN_INCORRECT \(160\)\. Check its PIN\.$/m,
+      );
+      await machine.sh('echo 8765 >/etc/hsm-kms/credentials/token-pin');
+      expect(await machine.sh(`export SOFTHSM2_CONF=/etc/own-token.conf\n${start}`)).toMatch(/^label: production$/m);
+      expect(await machine.property('ActiveState')).toBe('active');
+      await machine.sh(`
       systemctl stop hsm-kms
-      rm -r /etc/hsm-kms/credentials/token-pin /etc/systemd/system/hsm-kms.service.d /var/lib/hsm-kms/own
+      rm -r /etc/hsm-kms/credentials/token-pin /etc/systemd/system/hsm-kms.service.d /var/lib/hsm-kms
+      mv /var/lib/hsm-kms-kept /var/lib/hsm-kms
       cp /root/config.yaml /etc/hsm-kms/config.yaml
       systemctl daemon-reload && systemctl start hsm-kms`);
-  });
+    },
+    installMilliseconds,
+  );
 
   test(
     'is left by the program, and finds its keys again when it comes back',
