@@ -12,12 +12,13 @@ import { initialiseSoftHsmToken, softHsmConfiguration } from '../token/softhsm.j
 import {
   type DataDirectory,
   dataDirectory,
+  isInitialised,
   makePrivateDirectory,
   readPinFile,
   writePrivateFile,
 } from './data-directory.js';
 import { checkDataDirectory, lockForInitialisation } from './data-directory-use.js';
-import { openOwnToken } from './own-token.js';
+import { openOwnToken, otherTokenError } from './own-token.js';
 import { readSeedFile, type Seed } from './seed-file.js';
 import { seedKeys } from './seeding.js';
 import { usesOwnSoftHsm } from './token-settings.js';
@@ -49,6 +50,7 @@ async function makeWhatIsMissing(
   seed: Seed | undefined,
   report: (what: string) => void,
 ): Promise<void> {
+  const isFirst = !isInitialised(directory);
   if (usesOwnSoftHsm(settings)) initialiseOwnToken(settings, directory, report);
 
   const token = openOwnToken(settings, directory, report);
@@ -57,6 +59,7 @@ async function makeWhatIsMissing(
     await store.migrate();
     const sealer = new Sealer(token);
     if (!sealer.isReady()) {
+      if (!isFirst) throw otherTokenError(settings, directory, token);
       await sealer.prepare();
       report('the sealing key, in the token');
     }

@@ -21,7 +21,7 @@ import { Store } from '../store/store.js';
 import { Sealer } from '../token/sealing.js';
 import { composeKms } from './compose-kms.js';
 import { dataDirectory, isInitialised } from './data-directory.js';
-import { openOwnToken } from './own-token.js';
+import { openOwnToken, otherTokenError } from './own-token.js';
 import { type ScheduledTask, schedule } from './schedule.js';
 import { tlsServerOptions } from './tls-files.js';
 import { keepTlsRenewed } from './tls-renewal.js';
@@ -48,11 +48,7 @@ export async function startWorker(settings: Settings): Promise<Worker> {
   const tls = tlsServerOptions(settings, (what) => log.warn(what));
   const token = openOwnToken(settings, directory, (what) => log.warn({ what }, 'the token was repaired'));
   const sealer = new Sealer(token);
-  if (!sealer.isReady()) {
-    throw new Error(
-      `The token ${JSON.stringify(settings.tokenLabel)} (serial number ${token.identity.serialNumber}) is not the one that ${directory.path} was made with: it has no sealing key.`,
-    );
-  }
+  if (!sealer.isReady()) throw otherTokenError(settings, directory, token);
   const store = Store.open(directory.database);
   await store.migrate();
   const capabilities = await Capabilities.probe(token, { allowSplit: settings.splitOaep });

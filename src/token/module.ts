@@ -113,7 +113,7 @@ export function useSlot(
 /** How often a call is made that fails while another process logs in, and how long after another, in milliseconds. */
 const loginOfAnother = { attempts: 20, milliseconds: 2 } as const;
 /** What SoftHSM2 says meanwhile: CKR_GENERAL_ERROR, CKR_FUNCTION_FAILED, CKR_USER_PIN_NOT_INITIALIZED. */
-const saidMeanwhile: readonly (number | undefined)[] = [5, 6, 258];
+export const saidDuringLoginOfAnother: readonly (number | undefined)[] = [5, 6, 258];
 
 /**
  * Does what reads or writes a token's own file: C_GetTokenInfo, C_Login. While another process logs in, SoftHSM2 has
@@ -127,7 +127,7 @@ export function outlastLoginOfAnother<T>(call: () => T): T {
       return call();
     } catch (thrown) {
       const error = tokenError(thrown);
-      const mayPass = error instanceof TokenError && saidMeanwhile.includes(error.ckr);
+      const mayPass = error instanceof TokenError && saidDuringLoginOfAnother.includes(error.ckr);
       if (!mayPass || attempt === loginOfAnother.attempts) throw error;
     }
     sleep(loginOfAnother.milliseconds);

@@ -30,6 +30,14 @@ exec /usr/bin/pkcs11-tool "$@"
   const withToken = () => ['--volume', `${volume}:/softhsm`, '--volume', `${secrets.directory}:/run/secrets:ro`];
   const provision = (...options: string[]) => runToEnd(...hardened, ...withToken(), ...options, image);
 
+  const settings = {
+    HSM_KMS_PKCS11_MODULE: '/usr/lib/softhsm/libsofthsm2.so',
+    HSM_KMS_TOKEN_LABEL: 'hsm',
+    HSM_KMS_TOKEN_PIN_FILE: '/run/secrets/token-user-pin',
+    SOFTHSM2_CONF: '/softhsm/softhsm2.conf',
+  };
+  const variables = Object.entries(settings).flatMap(([name, value]) => ['--env', `${name}=${value}`]);
+
   test('is made once, with PINs that no command line shows', async () => {
     const spied = await provision('--volume', `${secrets.directory}/spy:/usr/local/sbin/pkcs11-tool:ro`);
     expect(spied).toMatchObject({ code: 0, stderr: '', stdout: 'the token "hsm" is in /softhsm/tokens, made now\n' });
@@ -46,13 +54,6 @@ exec /usr/bin/pkcs11-tool "$@"
   });
 
   test('holds the keys of a service that is pointed to it', async () => {
-    const settings = {
-      HSM_KMS_PKCS11_MODULE: '/usr/lib/softhsm/libsofthsm2.so',
-      HSM_KMS_TOKEN_LABEL: 'hsm',
-      HSM_KMS_TOKEN_PIN_FILE: '/run/secrets/token-user-pin',
-      SOFTHSM2_CONF: '/softhsm/softhsm2.conf',
-    };
-    const variables = Object.entries(settings).flatMap(([name, value]) => ['--env', `${name}=${value}`]);
     const container = await ServiceContainer.run(await serviceImage(), ...hardened, ...withToken(), ...variables);
     try {
       const { KeyMetadata } = await container.kms.createKey({ KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' });
@@ -68,6 +69,16 @@ exec /usr/bin/pkcs11-tool "$@"
     } finally {
       await container.remove();
     }
+  });
+
+  test('does not take the place of the token that a data directory was made with', async () => {
+    const data = ['--volume', `${await volumes.create()}:/data`];
+    expect(await runToEnd(...data, await serviceImage(), 'init')).toMatchObject({ code: 0 });
+    const refused = await runToEnd(...data, ...withToken(), ...variables, await serviceImage());
+    expect(refused).toMatchObject({ code: 1, stdout: '' });
+    expect(refused.stderr).toMatch(
+      /^hsm-kms: The token "hsm" \(serial number .+\) is not the one that \/data was made with: .+\n$/,
+    );
   });
 
   test.each<[string, () => string[], string]>([
