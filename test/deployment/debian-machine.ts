@@ -1,8 +1,8 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { docker, type Printed, tryDocker } from '../containers/engine.js';
+import { docker, type Printed, tryDocker, whyNoEngine } from '../containers/engine.js';
 import { builtOnce, projectRoot } from '../containers/image.js';
 import { randomName } from '../containers/service-container.js';
 
@@ -11,6 +11,23 @@ const bootMilliseconds = 30_000;
 /** What an installation is made from, and what spares it compiling. */
 const checkout = ['LICENSE', 'README.md', 'docs', 'package.json', 'package-lock.json', 'scripts', 'src', 'systemd'];
 const built = ['tsconfig.json', 'node_modules'];
+
+/** All but what the machine of the tests may lack itself. */
+const privileges = ['--cap-add', 'ALL', '--cap-drop', 'SYS_RESOURCE', '--security-opt', 'seccomp=unconfined'];
+
+/** Why systemd cannot be run in a container here; undefined when it can. Said on stderr as well. */
+export function whyNoMachine(): string | undefined {
+  const noEngine = whyNoEngine();
+  if (noEngine) return noEngine;
+  const needed = ['sh', '-c', 'mount -o remount,rw /sys && mount -t cgroup2 none /mnt && mount --make-rshared /'];
+  const { status, stderr } = spawnSync('docker', ['run', '--rm', ...privileges, 'node:20-bookworm-slim', ...needed], {
+    encoding: 'utf8',
+  });
+  if (status === 0) return undefined;
+  const reason = `systemd cannot run in a container here: ${stderr.trim().split('\n').at(-1)}`;
+  console.warn(`skipped, tests of the installation: ${reason}`);
+  return reason;
+}
 
 /** A machine with Debian 12 and systemd, in a container; the clone lies in /root/hsm-kms. */
 export class DebianMachine {
@@ -22,8 +39,6 @@ export class DebianMachine {
     const image = await builtOnce({ directory, name: 'machine', sources: [directory] });
     const machine = new DebianMachine(randomName());
     try {
-      // all but what the machine of the tests may lack itself
-      const privileges = ['--cap-add', 'ALL', '--cap-drop', 'SYS_RESOURCE', '--security-opt', 'seccomp=unconfined'];
       await docker('run', '--detach', '--name', machine.name, ...privileges, '--tmpfs', '/run', image);
       await machine.booted();
       await machine.copyCheckout();

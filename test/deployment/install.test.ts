@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { whyNoEngine } from '../containers/engine.js';
-import { DebianMachine } from './debian-machine.js';
+import { DebianMachine, whyNoMachine } from './debian-machine.js';
 import { commandsUnder } from './documented-commands.js';
 
-const describeWithEngine = whyNoEngine() ? describe.skip : describe;
+const describeOnMachine = whyNoMachine() ? describe.skip : describe;
 /** Copying and building take that long on a busy machine, in milliseconds. */
 const installMilliseconds = 240_000;
 
@@ -34,7 +33,7 @@ const client = `
   console.log(Buffer.from(Plaintext).toString());
 `;
 
-describeWithEngine('a Debian machine with systemd', () => {
+describeOnMachine('a Debian machine with systemd', () => {
   let machine: DebianMachine;
   let ciphertext: string;
   let first: string;
