@@ -68,7 +68,7 @@ test('a policy may be a mapping or JSON text, and what is null is absent', () =>
 });
 
 test('the example of docs/testing.md is taken', () => {
-  const [, example = ''] = /```yaml\n([^]+?)```/.exec(readFileSync('docs/testing.md', 'utf8')) ?? [];
+  const [, example = ''] = /```yaml\n([\s\S]+?)```/.exec(readFileSync('docs/testing.md', 'utf8')) ?? [];
   expect(read(example).keys).toMatchObject([
     { aliases: ['alias/app'], rotationPeriodDays: 365 },
     { spec: 'ECC_NIST_P256', request: { MultiRegion: true, Policy: expect.stringContaining('"2012-10-17"') } },
