@@ -111,7 +111,7 @@ export function useSlot(
 }
 
 /** How often a call is made that fails while another process logs in, and how long after another, in milliseconds. */
-const loginOfAnother = { attempts: 20, milliseconds: 2 } as const;
+const loginOfAnother = { attempts: 60, milliseconds: 3 } as const;
 /** What SoftHSM2 says meanwhile: CKR_GENERAL_ERROR, CKR_FUNCTION_FAILED, CKR_USER_PIN_NOT_INITIALIZED. */
 export const saidDuringLoginOfAnother: readonly (number | undefined)[] = [5, 6, 258];
 
