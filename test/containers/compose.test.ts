@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { freePort } from '../service/service.js';
-import { docker, whyNoEngine } from './engine.js';
+import { docker, dockerCommand, whyNoEngine } from './engine.js';
 import { buildMilliseconds, projectRoot, serviceImage, softHsmImage } from './image.js';
 import { randomName, Secrets, ServiceContainer } from './service-container.js';
 
 const answers = ([command = '', ...words]: readonly string[]) => spawnSync(command, [...words, 'version']).status === 0;
-const composeCommand = [['docker', 'compose'], ['docker-compose']].find(answers);
+const composeCommand = [[dockerCommand, 'compose'], ['docker-compose']].find(answers);
 const why = whyNoEngine() ?? (composeCommand ? undefined : 'there is neither docker compose nor docker-compose');
 if (why && !whyNoEngine()) console.warn(`skipped, tests of docker-compose.yml: ${why}`);
 

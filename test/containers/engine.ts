@@ -6,6 +6,9 @@ const answerMilliseconds = 10_000;
 /** A build prints much. */
 const maxBuffer = 64 * 1024 * 1024;
 
+/** The client: another than the first on the PATH, where that one cannot build images (CI_DOCKER). */
+export const dockerCommand = process.env.CI_DOCKER || 'docker';
+
 const run = promisify(execFile);
 
 let reason: string | undefined | null = null;
@@ -26,7 +29,7 @@ export function whyNoEngine(): string | undefined {
 
 function findReason(): string | undefined {
   try {
-    execFileSync('docker', ['version', '--format', '{{.Server.Version}}'], {
+    execFileSync(dockerCommand, ['version', '--format', '{{.Server.Version}}'], {
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: answerMilliseconds,
     });
@@ -48,7 +51,7 @@ export interface Printed {
 /** Runs the docker command to its end, however that ends. */
 export async function tryDocker(...parameters: string[]): Promise<Printed> {
   try {
-    return { code: 0, ...(await run('docker', parameters, { maxBuffer })) };
+    return { code: 0, ...(await run(dockerCommand, parameters, { maxBuffer })) };
   } catch (error) {
     const { code, stdout = '', stderr = '' } = error as { code?: unknown; stdout?: string; stderr?: string };
     if (typeof code !== 'number') throw error;

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { docker, tryDocker } from './engine.js';
+import { docker, dockerCommand, tryDocker } from './engine.js';
 
 /** The clone, which is the build's context. */
 export const projectRoot = resolve(import.meta.dirname, '../..');
@@ -17,7 +17,7 @@ export const buildMilliseconds = 10 * 60 * 1000;
 /** The kernel ends the lock with the process; systems without flock do without. */
 const buildUnlessThere = `
   if command -v flock >/dev/null; then exec 9>>"$1"; flock 9; fi
-  docker image inspect "$2" >/dev/null 2>&1 || docker build --quiet --tag "$2" "$3"
+  "$4" image inspect "$2" >/dev/null 2>&1 || "$4" build --quiet --tag "$2" "$3"
 `;
 /** A build that fails prints much. */
 const maxBuffer = 64 * 1024 * 1024;
@@ -56,7 +56,7 @@ export interface BuildDescription {
 export async function builtOnce({ directory, name, sources }: BuildDescription): Promise<string> {
   const tag = `${repository}:${name}-${digestOf(sources)}`;
   const lock = join(tmpdir(), `${repository}-${name}.lock`);
-  await run('sh', ['-euc', buildUnlessThere, 'sh', lock, tag, directory], { maxBuffer });
+  await run('sh', ['-euc', buildUnlessThere, 'sh', lock, tag, directory, dockerCommand], { maxBuffer });
   await removeOld(name, tag);
   return tag;
 }

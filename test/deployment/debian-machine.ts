@@ -2,7 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { docker, type Printed, tryDocker, whyNoEngine } from '../containers/engine.js';
+import { docker, dockerCommand, type Printed, tryDocker, whyNoEngine } from '../containers/engine.js';
 import { builtOnce, projectRoot } from '../containers/image.js';
 import { randomName } from '../containers/service-container.js';
 
@@ -20,7 +20,7 @@ export function whyNoMachine(): string | undefined {
   const noEngine = whyNoEngine();
   if (noEngine) return noEngine;
   const needed = ['sh', '-c', 'mount -o remount,rw /sys && mount -t cgroup2 none /mnt && mount --make-rshared /'];
-  const { status, stderr } = spawnSync('docker', ['run', '--rm', ...privileges, 'node:20-bookworm-slim', ...needed], {
+  const { status, stderr } = spawnSync(dockerCommand, ['run', '--rm', ...privileges, 'node:20-bookworm-slim', ...needed], {
     encoding: 'utf8',
   });
   if (status === 0) return undefined;
@@ -61,7 +61,7 @@ export class DebianMachine {
     const pack = spawn('tar', ['-C', projectRoot, '-cf', '-', ...checkout, ...built], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    const unpack = spawn('docker', ['exec', '-i', this.name, 'tar', '-C', '/root/hsm-kms', '-xf', '-'], {
+    const unpack = spawn(dockerCommand, ['exec', '-i', this.name, 'tar', '-C', '/root/hsm-kms', '-xf', '-'], {
       stdio: [pack.stdout, 'ignore', 'inherit'],
     });
     const [code] = await once(unpack, 'exit');
