@@ -23,19 +23,34 @@ function onThisMachine(settings: Settings, url: string, credentials: string): Pl
   };
 }
 
+/** Where clients keep what they fetch out of a container, as words of a shell. */
+const fetched = { credentials: '"$PWD/hsm-kms-credentials"', certificate: '"$PWD/hsm-kms-certificate.pem"' } as const;
+
 /**
  * Files are fetched out of the container, and its engine knows the address that its port was published on.
  *
  * @param command docker or podman
  */
-function inContainer(command: string, endpoint: string, credentials: string): Place {
+function inContainer(command: string, settings: Settings, url: string, credentials: string): Place {
   // engines name a container's host by the container's id
   const container = hostname();
-  const { protocol, port } = new URL(endpoint);
+  const file = (path: string) => `${command} exec ${container} cat ${quoted(path)}`;
+  const published = `${command} port ${container} ${new URL(url).port}/tcp | head -n 1`;
+  const certificate = settings.tlsCertificateFile;
+  const trust = trustLines(settings, fetched.certificate);
+  const before = [`(umask 077; ${file(credentials)} >${fetched.credentials})`, ...trust];
+  let endpoint = `http://$(${published})`;
+  if (certificate !== undefined) {
+    if (trust.some((line) => line.includes(fetched.certificate))) {
+      before.unshift(`${file(certificate)} >${fetched.certificate}`);
+    }
+    const named = namedAsCertified(certificate, url);
+    endpoint = `https://${named === url ? `$(${published})` : `${new URL(named).hostname}:$(${published} | sed 's/.*://')`}`;
+  }
   return {
-    before: [`(umask 077; ${command} exec ${container} cat ${quoted(credentials)} >hsm-kms-credentials)`],
-    endpoint: `${protocol}//$(${command} port ${container} ${port}/tcp | head -n 1)`,
-    credentials: '"$PWD/hsm-kms-credentials"',
+    before,
+    endpoint,
+    credentials: fetched.credentials,
     stop: `${command} stop ${container} stops the service; ${command} start ${container} goes on with the same keys.`,
   };
 }
@@ -48,7 +63,7 @@ export function firstSteps(settings: Settings, url: string): string {
   const { before, endpoint, credentials, stop } =
     container === undefined
       ? onThisMachine(settings, url, credentialsFile)
-      : inContainer(container === 'podman' ? 'podman' : 'docker', url, credentialsFile);
+      : inContainer(container === 'podman' ? 'podman' : 'docker', settings, url, credentialsFile);
   return `
 Now type this in another terminal (AWS CLI 2.13, 1.29 or newer):
 

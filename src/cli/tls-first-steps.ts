@@ -23,8 +23,12 @@ export function namedAsCertified(certificateFile: string, url: string): string {
   return named.origin;
 }
 
-/** Lines to type before a client on this machine trusts the service, and is trusted by it. */
-export function trustLines({ tlsCertificateFile, tlsClientCertificates }: Settings): string[] {
+/**
+ * Lines to type before a client trusts the service, and is trusted by it.
+ *
+ * @param bundle where the client's machine has the certificate, as a word of a shell; where it lies here by default
+ */
+export function trustLines({ tlsCertificateFile, tlsClientCertificates }: Settings, bundle?: string): string[] {
   if (tlsCertificateFile === undefined) return [];
   const lines: string[] = [];
   if (tlsClientCertificates === 'required') {
@@ -33,7 +37,7 @@ export function trustLines({ tlsCertificateFile, tlsClientCertificates }: Settin
   const holdsItsAnchor = certificatesIn(tlsCertificateFile).some((each) => each.checkIssued(each));
   lines.push(
     holdsItsAnchor
-      ? `export AWS_CA_BUNDLE=${quoted(resolve(tlsCertificateFile))}`
+      ? `export AWS_CA_BUNDLE=${bundle ?? quoted(resolve(tlsCertificateFile))}`
       : "# where this machine does not trust the certificate's CA: export AWS_CA_BUNDLE=FILE with the CA's certificate",
   );
   return lines;

@@ -1,9 +1,9 @@
 import type { Settings } from '../config/settings.js';
-import { saidDuringLoginOfAnother } from '../token/module.js';
+import { restartModule, saidDuringLoginOfAnother } from '../token/module.js';
 import { TokenError } from '../token/return-values.js';
 import { sleep } from '../token/sleep.js';
 import { keepTokenFiles, restoreTokenFiles } from '../token/softhsm-token-file.js';
-import { Token } from '../token/token.js';
+import { Token, type TokenSettings } from '../token/token.js';
 import type { DataDirectory } from './data-directory.js';
 import { checkDataDirectory } from './data-directory-use.js';
 import { tokenSettings, usesOwnSoftHsm } from './token-settings.js';
@@ -16,27 +16,31 @@ import { tokenSettings, usesOwnSoftHsm } from './token-settings.js';
  */
 export function openOwnToken(settings: Settings, directory: DataDirectory, warn: (what: string) => void): Token {
   checkDataDirectory(directory);
-  if (!usesOwnSoftHsm(settings)) return Token.open(tokenSettings(settings, directory));
+  if (!usesOwnSoftHsm(settings)) return openPatiently(tokenSettings(settings, directory));
   const { tokens } = directory.softHsm;
   for (const repaired of restoreTokenFiles(tokens))
     warn(`${repaired}: a login that was killed had emptied token.object`);
-  const token = openPatiently(settings, directory);
+  const token = openPatiently(tokenSettings(settings, directory));
   keepTokenFiles(tokens);
   return token;
 }
 
-/** How often a SoftHSM2 token that other workers log in to is opened, and how long after another, in milliseconds. */
-const opening = { attempts: 5, milliseconds: 200 } as const;
+/** How often a token is opened that other processes log in to, and how long after another, in milliseconds. */
+const opening = { attempts: 5, milliseconds: 100 } as const;
 
-/** On a machine with more to do than it can, the login of another worker can take longer than Token.open waits for it. */
-function openPatiently(settings: Settings, directory: DataDirectory): Token {
+/**
+ * A process that reads a SoftHSM2 token's file while another's login writes it keeps what it has read, and refuses every
+ * login (seen as CKR_USER_PIN_NOT_INITIALIZED, on a machine with more to do than it can): the module must start anew.
+ */
+function openPatiently(settings: TokenSettings): Token {
   for (let attempt = 1; ; attempt++) {
     try {
-      return Token.open(tokenSettings(settings, directory));
+      return Token.open(settings);
     } catch (error) {
       if (attempt === opening.attempts || !mayBeLoginOfAnother(error)) throw error;
     }
     sleep(opening.milliseconds);
+    restartModule(settings.module, settings.moduleParameters);
   }
 }
 

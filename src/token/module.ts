@@ -77,6 +77,14 @@ function initialise(cryptoki: pkcs11.PKCS11, parameters: string | undefined): vo
   });
 }
 
+/** Has a module look at its tokens anew, when none of them is open. @throws Error as loadModule */
+export function restartModule(path: string, parameters?: string): void {
+  const cryptoki = loadModule(path, parameters);
+  inUse.delete(cryptoki);
+  cryptoki.C_Finalize();
+  initialise(cryptoki, parameters);
+}
+
 /** Modules whose tokens are in use: they cannot be initialised again. */
 const inUse = new WeakSet<pkcs11.PKCS11>();
 /** How often a module is asked for a token that it does not show, and how long after another, in milliseconds. */

@@ -41,15 +41,21 @@ export class ServiceContainer {
 
   /** @param options of docker run @throws Error with the log of a container that does not serve */
   static async run(image: string, ...options: string[]): Promise<ServiceContainer> {
-    const container = new ServiceContainer(randomName());
+    const container = await ServiceContainer.start(image, ...options);
     try {
-      await docker('run', '--detach', '--name', container.name, '--publish', '127.0.0.1::8080', ...options, image);
       await container.ready();
       return container;
     } catch (error) {
       await container.remove();
       throw error;
     }
+  }
+
+  /** One that need not serve yet, nor over plain HTTP. @param options of docker run */
+  static async start(image: string, ...options: string[]): Promise<ServiceContainer> {
+    const container = new ServiceContainer(randomName());
+    await docker('run', '--detach', '--name', container.name, '--publish', '127.0.0.1::8080', ...options, image);
+    return container;
   }
 
   /** A container that something else has made. */
