@@ -37,7 +37,8 @@ export async function authorizeCall(
     const key = call[slot] as KeyRecord | undefined;
     if (key === undefined) {
       if (!rule.optional || keyText !== undefined) {
-        authorizeMissing(request, { rule: permission, resource: resourceNamed(kms, keyText), keyText });
+        const retiring = operation.retiring && noGrant(kms);
+        authorizeMissing(request, { rule: permission, resource: resourceNamed(kms, keyText), keyText, retiring });
       }
       continue;
     }
@@ -60,8 +61,8 @@ export async function authorizeCall(
 
 /** The ARN of a key that is not there; that of an alias's key nobody knows. */
 function resourceNamed({ home }: Kms, keyText: string | undefined): string {
-  if (keyText?.startsWith('arn:')) return keyText;
-  return keyArn(home, keyText === undefined || keyText.startsWith('alias/') ? '*' : keyText.slice(0, 256));
+  if (keyText === undefined || /^(?:arn:.*:)?alias\//.test(keyText)) return keyArn(home, '*');
+  return keyText.startsWith('arn:') ? keyText : keyArn(home, keyText.slice(0, 256));
 }
 
 /** Whoever may retire all grants of the account is told that there is no such grant; everybody else is denied. */
