@@ -12,15 +12,15 @@ import { initialiseSoftHsmToken, softHsmConfiguration } from '../token/softhsm.j
 import {
   type DataDirectory,
   dataDirectory,
-  isInitialised,
   makePrivateDirectory,
   readPinFile,
   writePrivateFile,
 } from './data-directory.js';
 import { checkDataDirectory, lockForInitialisation } from './data-directory-use.js';
-import { openOwnToken, otherTokenError } from './own-token.js';
+import { openOwnToken } from './own-token.js';
 import { readSeedFile, type Seed } from './seed-file.js';
 import { seedKeys } from './seeding.js';
+import { expectTokenOfData } from './token-of-data.js';
 import { usesOwnSoftHsm } from './token-settings.js';
 
 /**
@@ -50,7 +50,6 @@ async function makeWhatIsMissing(
   seed: Seed | undefined,
   report: (what: string) => void,
 ): Promise<void> {
-  const isFirst = !isInitialised(directory);
   if (usesOwnSoftHsm(settings)) initialiseOwnToken(settings, directory, report);
 
   const token = openOwnToken(settings, directory, report);
@@ -58,8 +57,8 @@ async function makeWhatIsMissing(
   try {
     await store.migrate();
     const sealer = new Sealer(token);
+    await expectTokenOfData(settings, { token, sealer, store });
     if (!sealer.isReady()) {
-      if (!isFirst) throw otherTokenError(settings, directory, token);
       await sealer.prepare();
       report('the sealing key, in the token');
     }

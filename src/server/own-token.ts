@@ -48,10 +48,3 @@ function mayBeLoginOfAnother(error: unknown): boolean {
   const { cause } = error as Error;
   return cause instanceof TokenError && saidDuringLoginOfAnother.includes(cause.ckr);
 }
-
-/** That a data directory was made with another token: its keys, and what is sealed in its database, are not in this. */
-export function otherTokenError({ tokenLabel }: Settings, { path }: DataDirectory, { identity }: Token): Error {
-  return new Error(
-    `The token ${JSON.stringify(tokenLabel)} (serial number ${identity.serialNumber}) is not the one that ${path} was made with: it has no sealing key. Set HSM_KMS_PKCS11_MODULE and HSM_KMS_TOKEN_LABEL as they were, or HSM_KMS_DATA_DIR to a new directory.`,
-  );
-}

@@ -21,10 +21,11 @@ import { Store } from '../store/store.js';
 import { Sealer } from '../token/sealing.js';
 import { composeKms } from './compose-kms.js';
 import { dataDirectory, isInitialised } from './data-directory.js';
-import { openOwnToken, otherTokenError } from './own-token.js';
+import { openOwnToken } from './own-token.js';
 import { type ScheduledTask, schedule } from './schedule.js';
 import { tlsServerOptions } from './tls-files.js';
 import { keepTlsRenewed } from './tls-renewal.js';
+import { expectTokenOfData } from './token-of-data.js';
 
 /** How long a worker may hold the login to a custom key store that another has disconnected, in milliseconds. */
 const keyStoreMilliseconds = 1_000;
@@ -48,9 +49,9 @@ export async function startWorker(settings: Settings): Promise<Worker> {
   const tls = tlsServerOptions(settings, (what) => log.warn(what));
   const token = openOwnToken(settings, directory, (what) => log.warn({ what }, 'the token was repaired'));
   const sealer = new Sealer(token);
-  if (!sealer.isReady()) throw otherTokenError(settings, directory, token);
   const store = Store.open(directory.database);
   await store.migrate();
+  await expectTokenOfData(settings, { token, sealer, store });
   const capabilities = await Capabilities.probe(token, { allowSplit: settings.splitOaep });
   for (const line of capabilities.report()) log.debug(line, 'capability');
 

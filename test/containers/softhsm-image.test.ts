@@ -74,11 +74,13 @@ exec /usr/bin/pkcs11-tool "$@"
   test('does not take the place of the token that a data directory was made with', async () => {
     const data = ['--volume', `${await volumes.create()}:/data`];
     expect(await runToEnd(...data, await serviceImage(), 'init')).toMatchObject({ code: 0 });
-    const refused = await runToEnd(...data, ...withToken(), ...variables, await serviceImage());
-    expect(refused).toMatchObject({ code: 1, stdout: '' });
-    expect(refused.stderr).toMatch(
-      /^hsm-kms: The token "hsm" \(serial number .+\) is not the one that \/data was made with: .+\n$/,
-    );
+    // one without keys, and one that has another service's
+    for (const label of ['another one', 'hsm']) {
+      const other = [...withToken(), ...variables, '--env', `HSM_KMS_TOKEN_LABEL=${label}`];
+      const refused = await runToEnd(...data, ...other, await serviceImage());
+      expect(refused).toMatchObject({ code: 1, stdout: '' });
+      expect(refused.stderr).toMatch(/^hsm-kms: The token ".+" .+ is not the one that \/data was made with: .+\n$/);
+    }
   });
 
   test.each<[string, () => string[], string]>([
