@@ -56,7 +56,9 @@ export interface BuildDescription {
 export async function builtOnce({ directory, name, sources }: BuildDescription): Promise<string> {
   const tag = `${repository}:${name}-${digestOf(sources)}`;
   const lock = join(tmpdir(), `${repository}-${name}.lock`);
-  await run('sh', ['-euc', buildUnlessThere, 'sh', lock, tag, directory, dockerCommand], { maxBuffer });
+  // the builder that testcontainers reaches as well: what one has built, the other finds
+  const env = { ...process.env, DOCKER_BUILDKIT: '0' };
+  await run('sh', ['-euc', buildUnlessThere, 'sh', lock, tag, directory, dockerCommand], { maxBuffer, env });
   await removeOld(name, tag);
   return tag;
 }
