@@ -71,6 +71,8 @@ static _Atomic CK_ULONG sessions_epoch, initialised_epoch;
 
 /* ---- what every call goes through ---- */
 
+static void count_fault(enum function function) { atomic_fetch_add(&shared->counter[function].faults, 1); }
+
 static bool is_main_thread(void) { return pthread_equal(pthread_self(), main_thread) != 0; }
 
 static CK_ULONG object_tag(const struct commands *commands) { return (commands->epoch + commands->handles) & tag_mask; }
@@ -112,7 +114,7 @@ static bool enter(struct call *call) {
   }
   call->answer = refusal(call, commands);
   if (call->answer != CKR_OK) {
-    atomic_fetch_add(&shared->counter[call->function].faults, 1);
+    count_fault(call->function);
     return false;
   }
   call->epoch = commands->epoch;
@@ -128,7 +130,10 @@ static CK_RV leave(struct call *call) {
   if (call->about == THE_SESSION && (commands->gone || commands->epoch != call->epoch)) return CKR_DEVICE_REMOVED;
   if (call->instead != CKR_OK) return call->instead;
   if (call->answer != CKR_OK) return call->answer;
-  if (commands->empty && call->function == NUMBER_OF_C_FindObjects) *call->made_count = 0;
+  if (commands->empty && call->function == NUMBER_OF_C_FindObjects && *call->made_count > 0) {
+    *call->made_count = 0;
+    count_fault(call->function);
+  }
   if (call->function == NUMBER_OF_C_OpenSession) tag(call->made[0], call->epoch & tag_mask);
   else if (call->made_count != NULL)
     for (CK_ULONG each = 0; each < *call->made_count; each++) tag(&call->made[0][each], object_tag(commands));
@@ -192,8 +197,10 @@ static CK_RV fault_C_GetSlotList(CK_BYTE present, CK_ULONG *list, CK_ULONG *coun
   CALL(C_GetSlotList, THE_MODULE);
   if (!enter(&call)) return call.answer;
   const struct commands *commands = commands_now();
-  if (present && (commands->gone || commands->hidden)) *count = 0;
-  else call.answer = real->C_GetSlotList(present, list, count);
+  if (present && (commands->gone || commands->hidden)) {
+    *count = 0;
+    count_fault(call.function);
+  } else call.answer = real->C_GetSlotList(present, list, count);
   return leave(&call);
 }
 
@@ -223,6 +230,7 @@ static CK_RV fault_C_EncryptInit(CK_ULONG session, CK_MECHANISM *mechanism, CK_U
   if (commands_now()->own_iv && mechanism->mechanism == CKM_AES_GCM) {
     const CK_GCM_PARAMS *parameters = mechanism->parameter;
     if (getrandom(parameters->iv, parameters->iv_length, 0) < 0) abort();
+    count_fault(call.function);
   }
   call.answer = real->C_EncryptInit(session, mechanism, key);
   return leave(&call);

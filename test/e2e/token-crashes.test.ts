@@ -1,0 +1,124 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { ckr, type FaultyService, startOverFaultToken, whyNoFaultToken } from '../service/fault-token.js';
+import { type FaultRow, testUnderFaults, tokenTrouble } from '../service/under-fault.js';
+
+/**
+ * A worker that ends takes the requests with it that it has under way. A connection that it is handed when it has just
+ * ended hangs: Node's cluster hands it to no other (RoundRobinHandle.handoff waits for its reply).
+ */
+const crashed = { refusals: [...tokenTrouble, 'connection lost', 'hang'], fresh: true } as const;
+
+/** All workers run again. */
+const allAreThere: FaultRow['afterwards'] = async ({ service }) => {
+  const end = Date.now() + 3_000;
+  while (service.workers.length < 2 && Date.now() < end) await wait(20);
+  expect(service.workers).toHaveLength(2);
+};
+
+const delayGrows = 'the delay before a worker is replaced grows to 10 s, and stays so for a minute';
+
+testUnderFaults('a module that crashes', [
+  {
+    fault: 'takes its worker with it, which is replaced',
+    begin: ({ fault }) => fault.set({ on: 'C_SignInit', crash: 'segv', next: 1 }),
+    ...crashed,
+    afterwards: allAreThere,
+  },
+  {
+    fault: 'in a thread that makes an RSA signature',
+    begin: ({ fault }) => fault.set({ on: 'C_Sign', crash: 'abort', next: 1, thread: 'elsewhere' }),
+    ...crashed,
+    afterwards: allAreThere,
+  },
+  {
+    fault: 'at the start of the workers that replace the first',
+    begin: ({ fault }) =>
+      fault.set({ on: 'C_SignInit', crash: 'segv', next: 1 }, { on: 'C_Login', crash: 'segv', next: 2 }),
+    lasts: 1_500,
+    ...crashed,
+    afterwards: allAreThere,
+  },
+  {
+    fault: 'whenever it is to sign, for two seconds',
+    begin: ({ fault }) => fault.set({ on: 'C_SignInit', crash: 'segv' }),
+    lasts: 2_000,
+    ...crashed,
+    failsToday: delayGrows,
+  },
+  {
+    fault: 'while the token is gone, so that new workers find none',
+    begin: async ({ fault }) => {
+      await fault.set({ on: 'C_EncryptInit', crash: 'segv', next: 2 });
+      await wait(100);
+      await fault.pullOut();
+    },
+    lasts: 1_500,
+    end: ({ fault }) => fault.putBack(),
+    ...crashed,
+    failsToday: delayGrows,
+  },
+  {
+    fault: 'while the token makes no key pairs, so that the new worker finds that it cannot',
+    begin: ({ fault }) =>
+      fault.set(
+        { on: 'C_SignInit', crash: 'segv', next: 1 },
+        { on: 'C_GenerateKeyPair', return: ckr('CKR_DEVICE_ERROR') },
+      ),
+    lasts: 2_500,
+    ...crashed,
+    failsToday: 'Capabilities.probe takes any error for what the token cannot do, as long as the worker lives',
+  },
+]);
+
+/** Long enough for a worker that does not answer to be found out and replaced, in milliseconds. */
+const hangs = { lasts: 5_000, fresh: true, refusals: [...tokenTrouble, 'connection lost'] } as const;
+const nobodyLooks = 'nobody looks for workers, or calls, that hang';
+
+testUnderFaults('a module that hangs', [
+  {
+    fault: 'in one call, on the spot',
+    begin: ({ fault }) => fault.set({ on: 'C_Encrypt', hang: 60_000, next: 1 }),
+    ...hangs,
+    failsToday: nobodyLooks,
+  },
+  {
+    fault: 'in one call, in another thread',
+    begin: ({ fault }) => fault.set({ on: 'C_Sign', hang: 60_000, next: 1, thread: 'elsewhere' }),
+    ...hangs,
+    failsToday: nobodyLooks,
+  },
+  {
+    fault: 'in every call, for half a second',
+    begin: ({ fault }) => fault.set({ on: '*', hang: 60_000 }),
+    lasts: 500,
+    refusals: tokenTrouble,
+  },
+]);
+
+(whyNoFaultToken() ? describe.skip : describe)('a service whose module hangs can be stopped', () => {
+  let faulty: FaultyService | undefined;
+  afterEach(() => faulty?.end());
+
+  test.each([
+    ['on the spot', 'C_Encrypt', 'main'],
+    ['in another thread', 'C_Sign', 'elsewhere'],
+  ] as const)('%s', async (_, on, thread) => {
+    faulty = await startOverFaultToken({ workers: 1, flags: ['--drain-milliseconds', '300'] });
+    const { service, fault } = faulty;
+    const { KeyId } = await service.newKey(on === 'C_Sign' ? { KeySpec: 'RSA_2048', KeyUsage: 'SIGN_VERIFY' } : {});
+    await fault.set({ on, hang: 60_000, thread });
+    const Message = Buffer.from('x');
+    const request =
+      on === 'C_Sign'
+        ? service.kms.sign({ KeyId, Message, SigningAlgorithm: 'RSASSA_PSS_SHA_256' })
+        : service.kms.encrypt({ KeyId, Plaintext: Message });
+    request.catch(() => {});
+    while (fault.calls().get(on)?.faults === 0) await wait(5);
+    const [worker = 0] = service.workers;
+    const start = Date.now();
+    await service.stop();
+    expect(Date.now() - start).toBeLessThan(4_000);
+    expect(() => process.kill(worker, 0)).toThrow('ESRCH');
+  });
+});
