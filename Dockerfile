@@ -27,7 +27,9 @@ RUN export npm_config_nodedir=/usr/local npm_config_build_from_source=true npm_c
 FROM node:${NODE_VERSION}-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
-RUN npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier && rm -rf /root/.npm
+# the largest of what a build does not need is not made a layer of
+RUN npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier \
+ && rm -rf /root/.npm node_modules/@biomejs node_modules/@swc
 COPY tsconfig.json ./
 COPY src src
 RUN npx tsc -p tsconfig.json --declaration false --sourceMap false \
