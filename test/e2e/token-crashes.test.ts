@@ -1,3 +1,5 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { ckr, type FaultyService, startOverFaultToken, whyNoFaultToken } from '../service/fault-token.js';
@@ -68,6 +70,25 @@ testUnderFaults('a module that crashes', [
     lasts: 2_500,
     ...crashed,
     failsToday: 'Capabilities.probe takes any error for what the token cannot do, as long as the worker lives',
+  },
+]);
+
+testUnderFaults('a worker that is to be replaced', [
+  {
+    fault: 'while the token refuses the PIN is replaced when the PIN file says another',
+    begin: ({ fault }) =>
+      fault.set({ on: 'C_EncryptInit', crash: 'segv', next: 1 }, { on: 'C_Login', return: ckr('CKR_PIN_INCORRECT') }),
+    lasts: 1_500,
+    end: async ({ fault, service }) => {
+      // tokens lock themselves after some wrong ones
+      expect(fault.calls().get('C_Login')?.faults).toBe(1);
+      const pinFile = join(service.dataDir, 'token-user-pin');
+      writeFileSync(pinFile, readFileSync(pinFile));
+      await fault.clear();
+    },
+    ...crashed,
+    afterwards: allAreThere,
+    failsToday: 'a worker whose PIN is refused is replaced after 10 minutes, whatever the PIN file says',
   },
 ]);
 
