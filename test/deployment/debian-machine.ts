@@ -20,9 +20,13 @@ export function whyNoMachine(): string | undefined {
   const noEngine = whyNoEngine();
   if (noEngine) return noEngine;
   const needed = ['sh', '-c', 'mount -o remount,rw /sys && mount -t cgroup2 none /mnt && mount --make-rshared /'];
-  const { status, stderr } = spawnSync(dockerCommand, ['run', '--rm', ...privileges, 'node:20-bookworm-slim', ...needed], {
-    encoding: 'utf8',
-  });
+  const { status, stderr } = spawnSync(
+    dockerCommand,
+    ['run', '--rm', ...privileges, 'node:20-bookworm-slim', ...needed],
+    {
+      encoding: 'utf8',
+    },
+  );
   if (status === 0) return undefined;
   const reason = `systemd cannot run in a container here: ${stderr.trim().split('\n').at(-1)}`;
   console.warn(`skipped, tests of the installation: ${reason}`);
