@@ -149,7 +149,10 @@ export function tokenInfo(cryptoki: pkcs11.PKCS11, slot: pkcs11.Handle): pkcs11.
 
 /** @throws TokenError */
 export function tokenIdentity(cryptoki: pkcs11.PKCS11, slot: pkcs11.Handle): TokenIdentity {
-  const info = tokenInfo(cryptoki, slot);
+  return identityFrom(tokenInfo(cryptoki, slot));
+}
+
+function identityFrom(info: pkcs11.TokenInfo): TokenIdentity {
   return {
     label: info.label.trimEnd(),
     manufacturer: info.manufacturerID.trimEnd(),
@@ -159,10 +162,11 @@ export function tokenIdentity(cryptoki: pkcs11.PKCS11, slot: pkcs11.Handle): Tok
   };
 }
 
-/** The identity, or undefined where the slot's token does not answer: it must not hide the others. */
-function identityIfAnswering(cryptoki: pkcs11.PKCS11, slot: pkcs11.Handle): TokenIdentity | undefined {
+/** The label, or undefined where the slot's token does not answer: it must not hide the others. */
+function labelIfAnswering(cryptoki: pkcs11.PKCS11, slot: pkcs11.Handle): string | undefined {
   try {
-    return tokenIdentity(cryptoki, slot);
+    // once: whoever searches tries the whole search again
+    return identityFrom(cryptoki.C_GetTokenInfo(slot)).label;
   } catch {
     return undefined;
   }
@@ -173,17 +177,15 @@ function identityIfAnswering(cryptoki: pkcs11.PKCS11, slot: pkcs11.Handle): Toke
  *
  * @throws TokenNotFoundError when none or several tokens have the label
  */
-export function findSlot(cryptoki: pkcs11.PKCS11, selector: TokenSelector): pkcs11.Handle {
-  const slots = cryptoki.C_GetSlotList(true);
-  const matching = slots.filter((slot) => identityIfAnswering(cryptoki, slot)?.label === selector.label);
-  const [slot] = matching;
-  if (slot === undefined || matching.length > 1) {
-    const labels = slots
-      .map((each) => JSON.stringify(identityIfAnswering(cryptoki, each)?.label ?? '(no answer)'))
-      .join(', ');
+function findSlot(cryptoki: pkcs11.PKCS11, selector: TokenSelector): pkcs11.Handle {
+  const found = cryptoki.C_GetSlotList(true).map((slot) => ({ slot, label: labelIfAnswering(cryptoki, slot) }));
+  const matching = found.filter(({ label }) => label === selector.label);
+  const [token] = matching;
+  if (token === undefined || matching.length > 1) {
+    const labels = found.map(({ label }) => JSON.stringify(label ?? '(no answer)')).join(', ');
     throw new TokenNotFoundError(
       `${matching.length === 0 ? 'No token' : 'More than one token'} has the label ${JSON.stringify(selector.label)}; the module shows ${labels || 'none'}.`,
     );
   }
-  return slot;
+  return token.slot;
 }

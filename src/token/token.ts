@@ -18,7 +18,6 @@ import {
 } from './key-templates.js';
 import { ecdh1, type Mechanism } from './mechanisms.js';
 import {
-  findSlot,
   loadModule,
   outlastLoginOfAnother,
   type TokenIdentity,
@@ -107,7 +106,7 @@ export class Token {
    * @throws TokenNotFoundError; Error when the module does not start
    */
   static expectPresent(settings: Omit<TokenSettings, 'pin' | 'limits'>): void {
-    findSlot(loadModule(settings.module, settings.moduleParameters), settings);
+    useSlot(loadModule(settings.module, settings.moduleParameters), settings, settings.moduleParameters);
   }
 
   /** Ends all sessions, and the login with them, when the calls in flight are over. */
