@@ -108,7 +108,7 @@ async function checkRow(under: UnderFault, row: FaultRow): Promise<void> {
   const { refusals = [], refusedOperations } = row;
   const faultsBefore = fault.faults;
   load.start();
-  let recovery: number | Error;
+  let failure: unknown;
   try {
     await attempts(load, 0.5);
     await row.begin(under);
@@ -117,10 +117,13 @@ async function checkRow(under: UnderFault, row: FaultRow): Promise<void> {
     await row.meanwhile?.(under);
     await doing;
     await (row.end ? row.end(under) : fault.clear());
-  } finally {
-    recovery = await load.recover(recoveryMilliseconds).catch((error: Error) => error);
+  } catch (error) {
+    failure = error;
+    await fault.clear();
   }
+  const recovery = await load.recover(recoveryMilliseconds).catch((error: Error) => error);
   const { answered, refused, wrong } = await load.stop();
+  if (failure) throw failure;
   const notAllowed = refused.filter(
     ({ name, operation }) => !refusals.includes(name) || refusedOperations?.includes(operation) === false,
   );
