@@ -82,7 +82,14 @@ function decider(keyPolicy, identityPolicies) {
       tags: new Map(),
       identityPolicies,
     },
-    { id: 'x', spec: 'SYMMETRIC_DEFAULT', usage: 'ENCRYPT_DECRYPT', tags: new Map(), aliases: [] },
+    {
+      id: 'x',
+      policy: { text: '', principals: new Map() },
+      spec: 'SYMMETRIC_DEFAULT',
+      usage: 'ENCRYPT_DECRYPT',
+      tags: new Map(),
+      aliases: [],
+    },
     {
       operation: 'Decrypt',
       input: { EncryptionContext: { tenant: 'acme', purpose: 'bench' } },
