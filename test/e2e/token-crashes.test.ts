@@ -42,9 +42,9 @@ testUnderFaults('a module that crashes', [
     afterwards: allAreThere,
   },
   {
-    fault: 'whenever it is to sign, for some seconds',
-    begin: ({ fault }) => fault.set({ on: 'C_SignInit', crash: 'segv' }),
-    lasts: 5_000,
+    fault: 'whenever it is to log in or to sign, for some seconds',
+    begin: ({ fault }) => fault.set({ on: 'C_SignInit', crash: 'segv' }, { on: 'C_Login', crash: 'segv' }),
+    lasts: 4_000,
     ...crashed,
     failsToday: delayGrows,
   },
