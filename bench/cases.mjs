@@ -303,3 +303,10 @@ export const cases = [
 
 /** @param {Case} each */
 export const nameOf = ({ operation, keySpec, detail }) => [operation, keySpec, detail].filter(Boolean).join(' ');
+
+/** @param {string} name as nameOf gives it @returns {Case} */
+export function caseNamed(name) {
+  const found = cases.find((each) => nameOf(each) === name);
+  if (found === undefined) throw new Error(`there is no case ${name}`);
+  return found;
+}

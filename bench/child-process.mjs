@@ -1,6 +1,14 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
+/** @type {Set<import('node:child_process').ChildProcess>} */
+const running = new Set();
+
+/** Ends all of them at once: what waits for their reports fails. */
+export function killChildProcesses() {
+  for (const child of running) child.kill('SIGKILL');
+}
+
 /**
  * A process that takes orders and answers each with a report or a failure, one at a time.
  *
@@ -14,6 +22,8 @@ export class ChildProcess {
       serialization: 'advanced',
       env: { ...process.env, ...environment },
     });
+    running.add(this.child);
+    this.child.once('exit', () => running.delete(this.child));
   }
 
   /**
@@ -29,8 +39,9 @@ export class ChildProcess {
       };
       const onMessage = (/** @type {{ report: R } | { failure: string }} */ answer) =>
         settle(() => ('failure' in answer ? reject(new Error(answer.failure)) : resolve(answer.report)));
-      const onExit = (/** @type {number | null} */ code) =>
-        settle(() => reject(new Error(`a process of the bench ended with ${code}`)));
+      const onExit = (/** @type {number | null} */ code, /** @type {string | null} */ signal) =>
+        settle(() => reject(new Error(`a process of the bench ended (${signal ?? code})`)));
+      if (!this.child.connected) return reject(new Error('a process of the bench has ended'));
       this.child.on('message', onMessage);
       this.child.on('exit', onExit);
       this.child.send(/** @type {import('node:child_process').Serializable} */ (order));
@@ -38,6 +49,6 @@ export class ChildProcess {
   }
 
   end() {
-    this.child.disconnect();
+    if (this.child.connected) this.child.disconnect();
   }
 }

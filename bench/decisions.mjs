@@ -6,8 +6,8 @@ const account = '111122223333';
 const keyArn = `arn:aws:kms:us-east-1:${account}:key/1234abcd-12ab-34cd-56ef-1234567890ab`;
 const userArn = `arn:aws:iam::${account}:user/alice`;
 const statements = 20;
-const warmUp = 200_000;
-const decisions = 1_000_000;
+/** Before the measurement, as part of it. */
+const warmUpShare = 0.2;
 
 /**
  * A policy of 20 statements: two in three are about other tenants, and what allows is the last one.
@@ -49,19 +49,25 @@ const cases = [
   { name: '20 statements in both', keyPolicy: policyOfTwenty('key'), identityPolicies: [policyOfTwenty('identity')] },
 ];
 
+/** @typedef {{ name: string, microseconds: number }} DecisionTime */
+
 /**
  * Times whole decisions: condition values are found anew for each, policies are compiled once, as in the service.
  *
- * @returns {{ name: string, microseconds: number }[]}
+ * @type {import('./parts.mjs').Part}
  */
-export function measureDecisions() {
-  return cases.map(({ name, keyPolicy, identityPolicies }) => {
+export async function measureDecisions({ options: { decisions }, keep, progress }) {
+  /** @type {DecisionTime[]} */
+  const results = keep([]);
+  for (const { name, keyPolicy, identityPolicies } of cases) {
     const decide = decider(keyPolicy, identityPolicies);
-    for (let each = 0; each < warmUp; each++) decide();
+    for (let each = 0; each < decisions * warmUpShare; each++) decide();
     const startedAt = performance.now();
     for (let each = 0; each < decisions; each++) decide();
-    return { name, microseconds: ((performance.now() - startedAt) * 1000) / decisions };
-  });
+    const microseconds = ((performance.now() - startedAt) * 1000) / decisions;
+    results.push({ name, microseconds });
+    progress(`decision with ${name}: ${microseconds.toFixed(2)} us`);
+  }
 }
 
 /**
@@ -106,12 +112,4 @@ function decider(keyPolicy, identityPolicies) {
     );
     if (decision !== 'allow') throw new Error('a decision of the bench is wrong');
   };
-}
-
-/** @param {ReturnType<typeof measureDecisions>} measured */
-export function decisionsText(measured) {
-  return [
-    'Authorization, per decision:',
-    ...measured.map(({ name, microseconds }) => `  ${name.padEnd(36)} ${microseconds.toFixed(2)} us`),
-  ].join('\n');
 }

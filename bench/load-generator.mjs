@@ -12,8 +12,10 @@ import { cpuMicroseconds } from './process-cpu.mjs';
  * @property {number} port
  * @property {Uint8Array[]} requests whole HTTP requests, sent in turn
  * @property {number} clients
- * @property {number} warmUpSeconds
- * @property {number} seconds
+ * @property {number} warmUpSeconds 0 measures from the first request on
+ * @property {number} seconds the measurement's length, where it is not a number of answers
+ * @property {number} [answers] how many answers are measured; no more requests are sent than that
+ * @property {number} [samples] how many answers are kept
  * @property {number[]} pids of the service
  */
 
@@ -25,18 +27,21 @@ import { cpuMicroseconds } from './process-cpu.mjs';
  * @property {number} ownCpu of this process, in microseconds
  * @property {number} p50 of the latency, in milliseconds
  * @property {number} p99
- * @property {{ index: number, body: string }[]} samples a few answers, with the index of their request
+ * @property {number} mean
+ * @property {number} most
+ * @property {{ index: number, body: string }[]} samples the first answers, with the index of their request
  */
 
-const samplesKept = 4;
+const usualSamples = 4;
 const endOfHead = Buffer.from('\r\n\r\n');
 
 /**
  * @param {LoadOrder} order
  * @returns {Promise<LoadReport>}
  */
-function generate({ host, port, requests, clients, warmUpSeconds, seconds, pids }) {
+function generate({ host, port, requests, clients, warmUpSeconds, seconds, answers, samples: kept, pids }) {
   return new Promise((resolve, reject) => {
+    const samplesKept = kept ?? usualSamples;
     /** @type {number[]} */
     const latencies = [];
     /** @type {LoadReport['samples']} */
@@ -44,8 +49,9 @@ function generate({ host, port, requests, clients, warmUpSeconds, seconds, pids 
     /** @type {import('node:net').Socket[]} */
     const sockets = [];
     let next = 0;
-    let measuring = false;
     let over = false;
+    /** @type {(() => LoadReport) | undefined} ends the measurement that is under way */
+    let report;
     /** @type {NodeJS.Timeout | undefined} */
     let timer;
 
@@ -59,6 +65,12 @@ function generate({ host, port, requests, clients, warmUpSeconds, seconds, pids 
       end();
       reject(error);
     };
+    const finish = () => {
+      if (over || report === undefined) return;
+      const result = report();
+      end();
+      resolve(result);
+    };
 
     const client = () => {
       const socket = connect({ host, port, noDelay: true });
@@ -68,6 +80,7 @@ function generate({ host, port, requests, clients, warmUpSeconds, seconds, pids 
       /** @type {Buffer | undefined} */
       let received;
       const send = () => {
+        if (report !== undefined && answers !== undefined && next >= answers) return;
         index = next++ % requests.length;
         sentAt = performance.now();
         socket.write(/** @type {Uint8Array} */ (requests[index]));
@@ -81,9 +94,10 @@ function generate({ host, port, requests, clients, warmUpSeconds, seconds, pids 
         if (answer === undefined) return;
         received = undefined;
         if (answer.status !== 200) return fail(new Error(`the service answered ${answer.status}: ${answer.body()}`));
-        if (measuring) {
+        if (report !== undefined) {
           latencies.push(performance.now() - sentAt);
           if (samples.length < samplesKept) samples.push({ index, body: answer.body() });
+          if (latencies.length === answers) return finish();
         }
         if (!over) send();
       });
@@ -93,28 +107,30 @@ function generate({ host, port, requests, clients, warmUpSeconds, seconds, pids 
       const cpuBefore = pids.map(cpuMicroseconds);
       const ownBefore = process.cpuUsage();
       const start = performance.now();
-      measuring = true;
-      timer = setTimeout(() => {
-        measuring = false;
+      next = 0;
+      report = () => {
         const elapsed = (performance.now() - start) / 1000;
         const cpu = pids.map((pid, each) => cpuMicroseconds(pid) - /** @type {number} */ (cpuBefore[each]));
         const own = process.cpuUsage(ownBefore);
-        end();
         latencies.sort((a, b) => a - b);
-        resolve({
+        return {
           answers: latencies.length,
           seconds: elapsed,
           cpu,
           ownCpu: own.user + own.system,
           p50: percentile(latencies, 0.5),
           p99: percentile(latencies, 0.99),
+          mean: latencies.reduce((total, each) => total + each, 0) / latencies.length,
+          most: latencies.at(-1) ?? Number.NaN,
           samples,
-        });
-      }, seconds * 1000);
+        };
+      };
+      if (answers === undefined) timer = setTimeout(finish, seconds * 1000);
     };
 
+    if (warmUpSeconds === 0) measure();
+    else timer = setTimeout(measure, warmUpSeconds * 1000);
     for (let each = 0; each < clients; each++) client();
-    timer = setTimeout(measure, warmUpSeconds * 1000);
   });
 }
 
@@ -140,9 +156,10 @@ function percentile(sorted, share) {
 }
 
 process.on('message', async (/** @type {LoadOrder} */ order) => {
-  try {
-    process.send?.({ report: await generate(order) });
-  } catch (error) {
-    process.send?.({ failure: /** @type {Error} */ (error).message });
-  }
+  const answer = await generate(order).then(
+    (report) => ({ report }),
+    (/** @type {Error} */ error) => ({ failure: error.message }),
+  );
+  // nobody waits for it any more when the bench was interrupted
+  if (process.connected) process.send?.(answer);
 });

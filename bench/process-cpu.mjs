@@ -17,6 +17,16 @@ export function cpuMicroseconds(pid) {
 }
 
 /**
+ * Memory of a process that is in RAM.
+ *
+ * @param {number} pid
+ * @returns {number} MiB
+ */
+export function residentMiB(pid) {
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]) / 1024;
+}
+
+/**
  * Processes that a process has started.
  *
  * @param {number} pid

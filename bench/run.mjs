@@ -1,131 +1,127 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { CreateKeyCommand, KMSClient } from '@aws-sdk/client-kms';
-import { cases, nameOf } from './cases.mjs';
-import { decisionsText, measureDecisions } from './decisions.mjs';
-import { loadAverage, machineFacts } from './machine.mjs';
-import { Measurement } from './measurement.mjs';
+import { caseNamed } from './cases.mjs';
+import { killChildProcesses } from './child-process.mjs';
+import { judge } from './goals.mjs';
+import { gitFacts, loadAverage, machineFacts } from './machine.mjs';
 import { readOptions, usage } from './options.mjs';
-import { goalsText, legend, tableOf } from './report.mjs';
-import { judge, resultOf } from './results.mjs';
-import { startService } from './service.mjs';
-import { requestSigner } from './signed-requests.mjs';
-
-/** @typedef {import('./cases.mjs').Case} Case */
-
-const firstWarmUpSeconds = 4;
+import { writePage } from './page.mjs';
+import { parts } from './parts.mjs';
+import { circumstances, tables } from './report.mjs';
+import { ServiceUnderTest } from './service-under-test.mjs';
 
 /**
- * @param {import('./options.mjs').Options} options
- * @param {import('./service.mjs').Service} service
- * @param {(line: string) => void} progress
+ * What is written.
+ *
+ * @typedef {object} Document
+ * @property {string} startedAt
+ * @property {string} [note] what a reader should know of the run
+ * @property {boolean} [interrupted]
+ * @property {ReturnType<typeof gitFacts>} git
+ * @property {ReturnType<typeof machineFacts>} machine
+ * @property {{ start: number[], end: number[] }} loadAverage
+ * @property {Omit<import('./options.mjs').Options, 'operations' | 'json' | 'publish' | 'note'>} options
+ * @property {Record<string, number>} seconds that each part took
+ * @property {import('./parts.mjs').Sections} sections
+ * @property {import('./goals.mjs').Judgement[]} goals
  */
-async function measureAll(options, service, progress) {
-  const chosen = cases.filter((each) => options.operations.test(nameOf(each)));
-  if (chosen.length === 0) throw new Error('--operations matches none of the cases');
-  const kms = new KMSClient({ endpoint: service.endpoint, credentials: service.credentials, region: 'us-east-1' });
-  const sign = requestSigner(service);
-  const keyOf = keysMadeOnce(kms);
-  const requestsOf = async (/** @type {Case} */ each) => {
-    const keyId = await keyOf(each);
-    const { inputs, isRight } = await each.prepare({ kms, keyId });
-    return { keyId, isRight, requests: await Promise.all(inputs.map((input) => sign(each.operation, input))) };
+
+const warmUpCase = caseNamed('Encrypt SYMMETRIC_DEFAULT 32 bytes');
+
+/** @param {import('./options.mjs').Options} options */
+async function run(options) {
+  const { operations, json, publish, note, ...shown } = options;
+  /** @type {Document} */
+  const document = {
+    startedAt: new Date().toISOString(),
+    ...(note && { note }),
+    git: gitFacts(),
+    machine: machineFacts(),
+    loadAverage: { start: loadAverage(), end: [] },
+    options: shown,
+    seconds: {},
+    sections: {},
+    goals: [],
   };
-  // most of the service's code is common to all operations, and V8 takes thousands of requests to compile it well
-  const warmUp = async (/** @type {Case} */ each) =>
-    measurement.load((await requestsOf(each)).requests, firstWarmUpSeconds);
-  const measurement = new Measurement(service, options);
-  /** @type {Map<Case, import('./measurement.mjs').Figures[]>} */
-  const rounds = new Map(chosen.map((each) => [each, []]));
+  // a terminal's Ctrl-C reaches the services and the other processes, too
+  const interrupt = () => {
+    document.interrupted = true;
+    killChildProcesses();
+  };
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+  /** @type {Map<number, ServiceUnderTest>} */
+  const shared = new Map();
+  const warmed = async (/** @type {number} */ workers) => {
+    if (document.interrupted) throw new Error('interrupted');
+    const service = shared.get(workers) ?? (await ServiceUnderTest.start(workers));
+    if (!shared.has(workers)) {
+      shared.set(workers, service);
+      await service.warmUp((await service.requestsOf(warmUpCase)).requests, options.firstRequests);
+    }
+    return service;
+  };
   try {
-    progress('warming up');
-    await warmUp(/** @type {Case} */ (chosen[0]));
-    for (let round = 1; round <= options.rounds; round++) {
-      for (const [index, each] of chosen.entries()) {
-        const { keyId, isRight, requests } = await requestsOf(each);
-        const { figures, samples } = await measurement.of(each, keyId, requests);
-        for (const sample of samples) {
-          if (!(await isRight(JSON.parse(sample.body), sample.index))) {
-            throw new Error(`${nameOf(each)}: a wrong answer`);
-          }
-        }
-        rounds.get(each)?.push(figures);
-        const { requestsPerSecond, cpu } = figures;
-        progress(
-          `round ${round}/${options.rounds}  ${String(index + 1).padStart(2)}/${chosen.length}  ${nameOf(each).padEnd(60)} ` +
-            `${requestsPerSecond.toFixed(0).padStart(6)} requests/s  ${cpu.toFixed(0).padStart(6)} us CPU`,
-        );
+    for (const part of options.parts) {
+      const startedAt = performance.now();
+      try {
+        await runPart(part, options, document, warmed);
+      } catch (error) {
+        if (!document.interrupted) throw error;
       }
+      document.seconds[part] = Number(((performance.now() - startedAt) / 1000).toFixed(1));
+      if (document.interrupted) break;
     }
   } finally {
-    measurement.end();
-    kms.destroy();
+    for (const service of shared.values()) await service.stop();
+    document.loadAverage.end = loadAverage();
+    document.goals = judge(document.sections);
+    mkdirSync(dirname(json), { recursive: true });
+    writeFileSync(json, `${JSON.stringify(document, undefined, 1)}\n`);
   }
-  return chosen.map((each) => resultOf(each, options, rounds.get(each) ?? []));
-}
-
-/** Keys by what they are: cases share them. @param {KMSClient} kms */
-function keysMadeOnce(kms) {
-  /** @type {Map<string, Promise<string>>} */
-  const made = new Map();
-  return async (/** @type {Case} */ { key }) => {
-    if (key === undefined) return '';
-    const name = JSON.stringify(key);
-    const keyId =
-      made.get(name) ?? kms.send(new CreateKeyCommand(key)).then(({ KeyMetadata }) => KeyMetadata?.KeyId ?? '');
-    made.set(name, keyId);
-    return keyId;
-  };
-}
-
-async function main() {
-  const options = readOptions(process.argv.slice(2));
-  if (options === undefined) return console.log(usage);
-  // the SDK warns of Node 20 going out of its support, which has nothing to do with the bench
-  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
-  const machine = machineFacts();
-  const startedAt = new Date();
-  const loadBefore = loadAverage();
   console.log(
-    Object.entries(machine)
-      .map(([name, value]) => `${name}: ${value}`)
-      .join('\n'),
+    [circumstances(document), ...Object.values(tables).map((table) => table(document))].filter(Boolean).join('\n\n'),
   );
-  console.log(`load average at start: ${loadBefore.join(' ')}`);
-  console.error(`starting the service with ${options.workers} worker(s), ${options.clients} clients`);
+  console.error(`\nwritten: ${json}`);
+  if (publish) for (const file of writePage(document)) console.error(`written: ${file}`);
+  if (document.interrupted) process.exitCode = 130;
+}
 
-  const service = await startService(options.workers);
-  const interrupted = () => void service.stop().finally(() => process.exit(130));
-  process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
-  let results;
+/**
+ * @param {keyof typeof parts} part
+ * @param {import('./options.mjs').Options} options
+ * @param {Document} document
+ * @param {(workers: number) => Promise<ServiceUnderTest>} warmed
+ */
+async function runPart(part, options, document, warmed) {
+  /** @type {ServiceUnderTest[]} */
+  const services = [];
   try {
-    results = await measureAll(options, service, (line) => console.error(line));
+    await parts[part]({
+      options,
+      keep(section) {
+        Object.assign(document.sections, { [part]: section });
+        return section;
+      },
+      progress: (line) => console.error(`${part.padEnd(9)} ${line}`),
+      async start(workers) {
+        if (document.interrupted) throw new Error('interrupted');
+        const service = await ServiceUnderTest.start(workers);
+        services.push(service);
+        return service;
+      },
+      warmed,
+    });
   } finally {
-    await service.stop();
+    for (const service of services) await service.stop();
   }
-
-  const decisions = measureDecisions();
-  const goals = judge(results);
-  const loadAfter = loadAverage();
-  console.log(`load average at end: ${loadAfter.join(' ')}\n`);
-  console.log(`${tableOf(results)}\n\n${legend}\n\n${decisionsText(decisions)}\n\n${goalsText(goals)}`);
-  const { seconds, warmUpSeconds, rounds, workers, clients } = options;
-  const document = {
-    startedAt,
-    machine,
-    loadAverage: { before: loadBefore, after: loadAfter },
-    options: { seconds, warmUpSeconds, rounds, workers, clients },
-    results,
-    decisions,
-    goals,
-  };
-  mkdirSync(dirname(options.json), { recursive: true });
-  writeFileSync(options.json, `${JSON.stringify(document, undefined, 2)}\n`);
-  console.error(`written: ${options.json}`);
 }
 
 try {
-  await main();
+  const options = readOptions(process.argv.slice(2));
+  // the SDK warns of Node 20 going out of its support, which has nothing to do with the bench
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
+  if (options === undefined) console.log(usage);
+  else await run(options);
 } catch (error) {
   console.error(`bench: ${/** @type {Error} */ (error).message}`);
   process.exitCode = 1;

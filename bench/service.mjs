@@ -7,16 +7,19 @@ import { fileURLToPath } from 'node:url';
 import { childrenOf } from './process-cpu.mjs';
 
 const program = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
-const startMilliseconds = 30_000;
+const startMilliseconds = 120_000;
 
 /**
- * The built service, running on a fresh data directory.
+ * The built service, running on a data directory of its own.
  *
  * @typedef {object} Service
+ * @property {number} workers
  * @property {string} dataDirectory
  * @property {string} endpoint
  * @property {number[]} pids supervisor and workers
+ * @property {number} startSeconds how long it took until it listened
  * @property {{ accessKeyId: string, secretAccessKey: string }} credentials
+ * @property {() => Promise<void>} restart ends it and starts it on the same data and the same port
  * @property {() => Promise<void>} stop ends it and removes its data
  */
 
@@ -26,43 +29,56 @@ const startMilliseconds = 30_000;
  */
 export async function startService(workers) {
   const home = mkdtempSync(join(tmpdir(), 'hsm-kms-bench-'));
-  const remove = () => rmSync(home, { recursive: true, force: true });
   const dataDirectory = join(home, 'data');
-  try {
-    execFileSync(process.execPath, [program, 'init', '--data-dir', dataDirectory], { stdio: ['ignore', 'ignore', 2] });
-    const supervisor = spawn(
+  /** @type {Supervisor | undefined} */
+  let supervisor;
+  const end = async () => {
+    if (supervisor && supervisor.exitCode === null && supervisor.signalCode === null) {
+      supervisor.kill('SIGTERM');
+      await once(supervisor, 'exit');
+    }
+  };
+  const stop = async () => {
+    await end();
+    rmSync(home, { recursive: true, force: true });
+  };
+  const start = async (/** @type {string} */ port) => {
+    const startedAt = performance.now();
+    supervisor = spawn(
       process.execPath,
-      [program, 'serve', '--data-dir', dataDirectory, '--port', '0', '--workers', String(workers)],
+      [program, 'serve', '--data-dir', dataDirectory, '--port', port, '--workers', String(workers)],
       { stdio: ['ignore', 'pipe', 'inherit'] },
     );
-    const stop = async () => {
-      if (supervisor.exitCode === null && supervisor.signalCode === null) {
-        supervisor.kill('SIGTERM');
-        await once(supervisor, 'exit');
-      }
-      remove();
+    const endpoint = await addressOf(supervisor);
+    const pid = /** @type {number} */ (supervisor.pid);
+    const startSeconds = (performance.now() - startedAt) / 1000;
+    return { endpoint, pids: [pid, ...childrenOf(pid)], startSeconds };
+  };
+  try {
+    execFileSync(process.execPath, [program, 'init', '--data-dir', dataDirectory], { stdio: ['ignore', 'ignore', 2] });
+    const started = await start('0');
+    /** @type {Service} */
+    const service = {
+      workers,
+      dataDirectory,
+      ...started,
+      credentials: readCredentials(join(dataDirectory, 'credentials')),
+      stop,
+      async restart() {
+        await end();
+        Object.assign(service, await start(new URL(started.endpoint).port));
+      },
     };
-    try {
-      const endpoint = await addressOf(supervisor);
-      const pid = /** @type {number} */ (supervisor.pid);
-      return {
-        dataDirectory,
-        endpoint,
-        pids: [pid, ...childrenOf(pid)],
-        credentials: readCredentials(join(dataDirectory, 'credentials')),
-        stop,
-      };
-    } catch (error) {
-      await stop();
-      throw error;
-    }
+    return service;
   } catch (error) {
-    remove();
+    await stop();
     throw error;
   }
 }
 
-/** @param {import('node:child_process').ChildProcessByStdio<null, import('node:stream').Readable, null>} supervisor */
+/** @typedef {import('node:child_process').ChildProcessByStdio<null, import('node:stream').Readable, null>} Supervisor */
+
+/** @param {Supervisor} supervisor */
 function addressOf(supervisor) {
   return new Promise((/** @type {(endpoint: string) => void} */ resolve, reject) => {
     let output = '';

@@ -1,0 +1,108 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { caseNamed } from './cases.mjs';
+
+/**
+ * The latency of a cheap operation while others keep the token busy, in milliseconds.
+ *
+ * @typedef {object} FloodResult
+ * @property {number} workers
+ * @property {string} flood what else goes on; '' for nothing
+ * @property {number} floodRequestsPerSecond
+ * @property {number} requestsPerSecond of Encrypt, by a few clients
+ * @property {number} p50
+ * @property {number} p99
+ * @property {number} most
+ */
+
+/**
+ * @typedef {object} Stream requests that keep coming
+ * @property {string} operation
+ * @property {import('@aws-sdk/client-kms').CreateKeyCommandInput} [key]
+ * @property {(keyId: string) => object} input
+ * @property {number} clients
+ */
+
+/** @type {Stream} */
+const signatures = {
+  operation: 'Sign',
+  key: { KeySpec: 'RSA_4096', KeyUsage: 'SIGN_VERIFY' },
+  input: (KeyId) => ({
+    KeyId,
+    Message: Buffer.alloc(32, 1),
+    MessageType: 'RAW',
+    SigningAlgorithm: 'RSASSA_PSS_SHA_256',
+  }),
+  clients: 16,
+};
+/** @type {Stream} */
+const keyMaking = {
+  operation: 'CreateKey',
+  input: () => ({ KeySpec: 'RSA_4096', KeyUsage: 'SIGN_VERIFY' }),
+  clients: 1,
+};
+/** @type {Stream} */
+const dataKeyPairs = {
+  operation: 'GenerateDataKeyPair',
+  key: { KeySpec: 'SYMMETRIC_DEFAULT', KeyUsage: 'ENCRYPT_DECRYPT' },
+  input: (KeyId) => ({ KeyId, KeyPairSpec: 'RSA_4096' }),
+  clients: 1,
+};
+
+/** @type {readonly { flood: string, streams: readonly Stream[] }[]} */
+const floods = [
+  { flood: '', streams: [] },
+  { flood: 'Sign RSA_4096', streams: [signatures] },
+  {
+    flood: 'Sign, CreateKey, GenerateDataKeyPair RSA_4096',
+    streams: [signatures, keyMaking, dataKeyPairs],
+  },
+];
+
+const encrypt = caseNamed('Encrypt SYMMETRIC_DEFAULT 32 bytes');
+const encryptClients = 4;
+/** A p99 needs more requests than a mean. */
+const longer = 2;
+const risingSeconds = 0.5;
+
+/** @type {import('./parts.mjs').Part} */
+export async function measureFlood({ options, keep, progress, warmed }) {
+  const seconds = options.seconds * longer;
+  /** @type {FloodResult[]} */
+  const results = keep([]);
+  for (const workers of options.workers) {
+    const service = await warmed(workers);
+    const { requests } = await service.requestsOf(encrypt);
+    for (const { flood, streams } of floods) {
+      const floodSeconds = options.warmUpSeconds + seconds + 2 * risingSeconds;
+      const background = [];
+      for (const { operation, key, input, clients } of streams) {
+        const flooding = await service.signAll(operation, [input(key ? await service.keyOf(key) : '')]);
+        background.push({ generator: service.newGenerator(), requests: flooding, clients });
+      }
+      const floodReports = Promise.all(
+        background.map(({ generator, requests: flooding, clients }) =>
+          service.load(flooding, { clients, seconds: floodSeconds }, generator).finally(() => generator.end()),
+        ),
+      );
+      await sleep(risingSeconds * 1000);
+      const [load, others] = await Promise.all([
+        service.load(requests, { clients: encryptClients, seconds, warmUpSeconds: options.warmUpSeconds }),
+        floodReports,
+      ]);
+      results.push({
+        workers,
+        flood,
+        floodRequestsPerSecond: others.reduce((total, other) => total + other.answers / other.seconds, 0),
+        requestsPerSecond: load.answers / load.seconds,
+        p50: load.p50,
+        p99: load.p99,
+        most: load.most,
+      });
+      progress(
+        `Encrypt, ${workers} worker(s), during ${flood || 'nothing else'}: ` +
+          `p50 ${load.p50.toFixed(2)} ms, p99 ${load.p99.toFixed(1)} ms`,
+      );
+      await service.untilIdle();
+    }
+  }
+}

@@ -1,0 +1,94 @@
+import { cases, nameOf } from './cases.mjs';
+import { resultOf } from './results.mjs';
+import { sessionsElsewhere } from './service-under-test.mjs';
+
+/**
+ * @typedef {object} DirectFigures
+ * @property {number} perSecond
+ * @property {number} cpu microseconds per call
+ */
+
+/**
+ * One measurement of a case. Times of CPU in microseconds, latencies in milliseconds.
+ *
+ * @typedef {object} Figures
+ * @property {number} requestsPerSecond
+ * @property {number} cpu of the service per request
+ * @property {number} supervisorCpu its part in that
+ * @property {number} generatorCpu of the load generator per request
+ * @property {number} p50
+ * @property {number} p99
+ * @property {DirectFigures} [direct] called as the service calls: RSA signatures and key generation in other threads
+ * @property {DirectFigures} [directSynchronous] called on the spot, where the service does not
+ */
+
+/**
+ * Every operation with every number of workers; these run side by side, and one of them works at a time: what is
+ * compared is measured within seconds.
+ *
+ * @type {import('./parts.mjs').Part}
+ */
+export async function measureMatrix({ options, keep, progress, warmed }) {
+  const chosen = cases.filter((each) => options.operations.test(nameOf(each)));
+  if (chosen.length === 0) throw new Error('--operations matches none of the cases');
+  const services = [];
+  for (const workers of options.workers) services.push(await warmed(workers));
+  /** @type {import('./results.mjs').Result[]} */
+  const results = keep([]);
+  for (const [index, each] of chosen.entries()) {
+    /** @type {Figures[][]} */
+    const rounds = services.map(() => []);
+    for (let round = 1; round <= options.rounds; round++) {
+      for (const [which, service] of services.entries()) {
+        const figures = await figuresOf(service, each, options);
+        rounds[which]?.push(figures);
+        progress(
+          `${String(index + 1).padStart(2)}/${chosen.length}  ${nameOf(each).padEnd(58)} ${service.workers} worker(s) ` +
+            `${figures.requestsPerSecond.toFixed(0).padStart(6)} requests/s ${figures.cpu.toFixed(0).padStart(6)} us CPU`,
+        );
+      }
+    }
+    for (const [which, { workers }] of services.entries()) {
+      results.push(resultOf(each, { workers, clients: options.clients }, rounds[which] ?? []));
+    }
+  }
+}
+
+/**
+ * First the service under load, then, while it is idle, the direct calls.
+ *
+ * @param {import('./service-under-test.mjs').ServiceUnderTest} service
+ * @param {import('./cases.mjs').Case} each
+ * @param {import('./options.mjs').Options} options
+ * @returns {Promise<Figures>}
+ */
+async function figuresOf(service, each, { clients, seconds, warmUpSeconds }) {
+  const { keyId, isRight, requests } = await service.requestsOf(each);
+  const load = await service.load(requests, { clients, seconds, warmUpSeconds });
+  for (const { body, index } of load.samples) {
+    if (!(await isRight(JSON.parse(body), index))) throw new Error(`${nameOf(each)}: a wrong answer`);
+  }
+  const directly = async (/** @type {number} */ inFlight) => {
+    const call = /** @type {import('./direct-calls.mjs').DirectCall} */ (each.direct);
+    const reports = await service.callDirectly({ keyId, call, inFlight, warmUpSeconds: warmUpSeconds / 2, seconds });
+    return {
+      perSecond: sum(reports.map((report) => report.calls / report.seconds)),
+      cpu: sum(reports.map(({ cpu }) => cpu)) / sum(reports.map(({ calls }) => calls)),
+    };
+  };
+  return {
+    requestsPerSecond: load.answers / load.seconds,
+    cpu: sum(load.cpu) / load.answers,
+    supervisorCpu: (load.cpu[0] ?? 0) / load.answers,
+    generatorCpu: load.ownCpu / load.answers,
+    p50: load.p50,
+    p99: load.p99,
+    ...(each.direct && { direct: await directly(each.direct.elsewhere ? sessionsElsewhere : 1) }),
+    ...(each.direct?.elsewhere && { directSynchronous: await directly(1) }),
+  };
+}
+
+/** @param {readonly number[]} values */
+function sum(values) {
+  return values.reduce((total, value) => total + value, 0);
+}
