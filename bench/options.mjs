@@ -47,7 +47,7 @@ const quick = {
   'warm-up': '0.1',
   'first-requests': '8000',
   'client-counts': '1,8,64',
-  'key-counts': '10,200',
+  'key-counts': '10,100',
   'memory-requests': '30000',
   decisions: '200000',
 };
