@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
+import { pinVariable } from '../config/pin-variable.js';
 import { settingNames } from '../config/settings.js';
+import { environmentPin } from '../server/environment-pin.js';
 import { addSettingsOptions, settingsOf } from './settings-options.js';
 
 export function addConfigCommand(program: Command): void {
@@ -12,5 +14,6 @@ export function addConfigCommand(program: Command): void {
       const line = value === undefined ? `# ${name}: not set` : stringify({ [name]: value }).trimEnd();
       console.log(`${line.padEnd(40)} # ${sources[name]}`);
     }
+    if (environmentPin() !== undefined) console.log(`# the PIN is in the environment variable ${pinVariable}`);
   });
 }

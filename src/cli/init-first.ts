@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { givePin, pinAnnouncement } from '../server/environment-pin.js';
 import { settingsFlags } from './settings-options.js';
 
 /**
@@ -12,7 +13,11 @@ import { settingsFlags } from './settings-options.js';
  */
 export async function initialiseFirst(options: Readonly<Record<string, unknown>>): Promise<boolean> {
   const main = fileURLToPath(new URL('./main.js', import.meta.url));
-  const child = spawn(process.execPath, [main, 'init', ...settingsFlags(options)], { stdio: 'inherit' });
+  const child = spawn(process.execPath, [main, 'init', ...settingsFlags(options)], {
+    env: { ...process.env, ...pinAnnouncement() },
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+  });
+  givePin(child);
   let stopped = false;
   const stop = () => {
     stopped = true;

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { takePin } from '../server/environment-pin.js';
 import { addConfigCommand } from './config.js';
 import { addExplainCommand } from './explain.js';
 import { addHealthCommand } from './health.js';
@@ -33,6 +34,7 @@ for (const add of [
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
 try {
+  await takePin();
   await program.parseAsync();
 } catch (error) {
   console.error(`hsm-kms: ${(error as Error).message}`);

@@ -1,30 +1,51 @@
 import type { Command } from 'commander';
+import { formatPkcs11Uri } from '../config/pkcs11-uri.js';
 import { addSettingsOptions, settingsOf } from './settings-options.js';
+import { alignedLines, reportText } from './token-report-text.js';
+
+const jsonOption = ['--json', 'as JSON, for programs'] as const;
 
 export function addTokenCommand(program: Command): void {
   const token = program.command('token').description('look at the token');
+
+  const list = token.command('list').description("print all slots and tokens of the token's module; needs no PIN");
+  addSettingsOptions(list.option(...jsonOption)).action(async (options) => {
+    const { settings } = settingsOf(options);
+    // loaded here: other commands start faster without PKCS#11
+    const [{ dataDirectory }, { listTokens }] = await Promise.all([
+      import('../server/data-directory.js'),
+      import('../server/token-listing.js'),
+    ]);
+    const listing = listTokens(settings, dataDirectory(settings));
+    if (options.json) return console.log(JSON.stringify(listing, undefined, 2));
+    console.log(`Module ${listing.module.file}: ${listing.module.libraryDescription} ${listing.module.libraryVersion}`);
+    const rows = listing.tokens.map((each) => [
+      String(each.slotId),
+      each.label || (each.initialised ? '(no label)' : '(not initialised)'),
+      each.serialNumber,
+      each.manufacturer,
+      each.model,
+      each.initialised ? formatPkcs11Uri({ label: each.label, serialNumber: each.serialNumber }) : '',
+    ]);
+    const header = ['slot', 'label', 'serial number', 'manufacturer', 'model', 'HSM_KMS_TOKEN_URI'];
+    console.log(alignedLines([header, ...rows]));
+  });
+
   const describe = token.command('describe').description('print what the token is, and where each KMS algorithm runs');
-  addSettingsOptions(describe).action(async (options) => {
+  addSettingsOptions(describe.option(...jsonOption)).action(async (options) => {
     const { settings } = settingsOf(options);
     // loaded here: other commands start faster without PKCS#11 and the database
-    const [{ Capabilities }, { ImportCapabilities }, { dataDirectory }, { openOwnToken }] = await Promise.all([
-      import('../keys/capabilities.js'),
-      import('../keys/import/import-capabilities.js'),
+    const [{ reportOn }, { dataDirectory }, { openOwnToken }, { tokenWithoutPin }] = await Promise.all([
+      import('../keys/token-report.js'),
       import('../server/data-directory.js'),
       import('../server/own-token.js'),
+      import('../server/token-settings.js'),
     ]);
-    const opened = openOwnToken(settings, dataDirectory(settings), console.error);
-    for (const [name, value] of Object.entries(opened.identity)) console.log(`${name}: ${value}`);
-    const capabilities = await Capabilities.probe(opened, { allowSplit: settings.splitOaep });
-    console.log();
-    for (const { spec, usage = '', algorithm = '', where, detail } of capabilities.report()) {
-      console.log(`${spec.padEnd(24)}${usage.padEnd(22)}${algorithm.padEnd(28)}${where.padEnd(16)}${detail}`);
-    }
-    const imports = new ImportCapabilities(opened, { allowSplit: settings.splitOaep });
-    for (const { algorithm, material, where, detail } of await imports.report()) {
-      console.log(
-        `${`import: ${material}`.padEnd(24)}${''.padEnd(22)}${algorithm.padEnd(28)}${where.padEnd(16)}${detail}`,
-      );
-    }
+    const directory = dataDirectory(settings);
+    const opened = openOwnToken(settings, directory, console.error);
+    const file = tokenWithoutPin(settings, directory).module;
+    const report = await reportOn(opened, file, { allowSplit: settings.splitOaep });
+    console.log(options.json ? JSON.stringify(report, undefined, 2) : reportText(report));
+    await opened.close();
   });
 }

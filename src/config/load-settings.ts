@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { parse } from 'yaml';
 import { credentialFile } from './credentials.js';
 import { environmentName, flagName, type SettingName, type Settings, settingNames, settingTable } from './settings.js';
+import { whyUnclear } from './token-choice.js';
 
 /** Where a setting's value came from. */
 export type SettingSource = 'flag' | 'environment' | 'file' | 'credential' | 'default';
@@ -59,6 +60,8 @@ export function loadSettings({ flags = {}, environment = {}, file }: SettingInpu
   if (faults.length > 0)
     throw new SettingsError(`The settings do not fit.\n${faults.map((fault) => `  ${fault}`).join('\n')}`);
   const complete = settings as Settings;
+  const fault = whyUnclear(complete, environmentName);
+  if (fault !== undefined) throw new SettingsError(fault);
   if (complete.insecureNoAuth && !isLoopback(complete.host)) {
     throw new SettingsError(
       `${flagName('insecureNoAuth')} takes a loopback address only: set ${flagName('host')} 127.0.0.1, not ${complete.host}.`,

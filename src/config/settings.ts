@@ -1,8 +1,10 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { keyStoresSetting } from './key-stores.js';
+import { pinVariable } from './pin-variable.js';
 import { requestQuotasSetting } from './request-quotas.js';
 import { tlsClientsSetting } from './tls-clients.js';
+import { tokenChoiceSettings, usualTokenLabel } from './token-choice.js';
 
 /** A setting: how it is checked, and what it means in one line. Its name elsewhere follows from its name here. */
 interface Setting {
@@ -77,10 +79,18 @@ export const settingTable = {
     type: z.string().min(1).optional(),
     meaning: "Text for the module's initialisation, for modules that take one: NSS's configdir='sql:DIR' ...",
   },
-  tokenLabel: { type: z.string().min(1).max(32).default('hsm-kms'), meaning: 'Label of the token that holds the keys' },
+  tokenLabel: {
+    type: tokenChoiceSettings.tokenLabel,
+    meaning: `Label of the token that holds the keys; ${usualTokenLabel} where nothing else says which token it is`,
+  },
+  tokenSerial: { type: tokenChoiceSettings.tokenSerial, meaning: 'Serial number of the token; in YAML in quotes' },
+  tokenUri: {
+    type: tokenChoiceSettings.tokenUri,
+    meaning: 'The token as a PKCS#11 URI (RFC 7512): pkcs11:token=...;serial=...?module-path=...&pin-source=file:...',
+  },
   tokenPinFile: {
     type: z.string().min(1).optional(),
-    meaning: "File with the token's user PIN; the data directory's own by default",
+    meaning: `File with the token's user PIN; or the PIN in ${pinVariable}, or the data directory's own`,
   },
   tokenSessions: {
     type: wholeNumber(1, 512).default(8),
@@ -93,7 +103,7 @@ export const settingTable = {
   keyStores: {
     type: keyStoresSetting,
     meaning:
-      'Further tokens for custom key stores: a list of {clusterId, tokenLabel, pkcs11Module, pkcs11Parameters}; JSON outside the file',
+      'Further tokens for custom key stores: a list of {clusterId, tokenLabel or tokenSerial or tokenUri, pkcs11Module, pkcs11Parameters}; JSON outside the file',
   },
   customKeyStoreQuota: {
     type: wholeNumber(0, 1000).default(10),

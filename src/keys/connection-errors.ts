@@ -1,6 +1,6 @@
 import type { ConnectionErrorCodeType } from '@aws-sdk/client-kms';
-import { TokenNotFoundError } from '../token/module.js';
 import { TokenError } from '../token/return-values.js';
+import { TokenNotFoundError } from '../token/token-selection.js';
 
 /** CK_RV -> ConnectionErrorCode, in the words that KMS has for a CloudHSM cluster and its crypto user. */
 const codes: { readonly [ckr: number]: ConnectionErrorCodeType } = {

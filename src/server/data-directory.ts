@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Settings } from '../config/settings.js';
 
@@ -55,21 +55,6 @@ export function writePrivateFile(path: string, content: string): void {
   } catch (error) {
     throw new Error(`The file ${path} cannot be written: ${(error as Error).message}`, { cause: error });
   }
-}
-
-/** A PIN in a file of its own, without the line end that editors leave. @throws Error that names the file */
-export function readPinFile(path: string): string {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8').trim();
-  } catch (error) {
-    throw new Error(
-      `The PIN file ${path} cannot be read (${(error as NodeJS.ErrnoException).code}): HSM_KMS_TOKEN_PIN_FILE names a file with the token's user PIN that this user may read; without it, the data directory holds one.`,
-      { cause: error },
-    );
-  }
-  if (text === '') throw new Error(`The file ${path} is empty; it must hold a PIN.`);
-  return text;
 }
 
 /** True when the directory has been initialised to its end. */

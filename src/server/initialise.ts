@@ -9,19 +9,14 @@ import { MaterialIds } from '../keys/import/material-ids.js';
 import { Store } from '../store/store.js';
 import { Sealer } from '../token/sealing.js';
 import { initialiseSoftHsmToken, softHsmConfiguration } from '../token/softhsm.js';
-import {
-  type DataDirectory,
-  dataDirectory,
-  makePrivateDirectory,
-  readPinFile,
-  writePrivateFile,
-} from './data-directory.js';
+import { type DataDirectory, dataDirectory, makePrivateDirectory, writePrivateFile } from './data-directory.js';
 import { checkDataDirectory, lockForInitialisation } from './data-directory-use.js';
 import { openOwnToken } from './own-token.js';
+import { readPinFile } from './pin-file.js';
 import { readSeedFile, type Seed } from './seed-file.js';
 import { seedKeys } from './seeding.js';
 import { expectTokenOfData } from './token-of-data.js';
-import { usesOwnSoftHsm } from './token-settings.js';
+import { ownTokenLabel, usesOwnSoftHsm } from './token-settings.js';
 
 /**
  * Makes what the service needs to run: directory, SoftHSM2 token (unless a module is configured), database, sealing
@@ -91,7 +86,7 @@ function initialiseOwnToken(settings: Settings, { softHsm }: DataDirectory, repo
     if (!existsSync(file)) writePrivateFile(file, `${randomBytes(24).toString('base64url')}\n`);
   }
   process.env.SOFTHSM2_CONF = softHsm.configuration;
-  const made = initialiseSoftHsmToken(settings.tokenLabel, {
+  const made = initialiseSoftHsmToken(ownTokenLabel(settings), {
     securityOfficer: readPinFile(softHsm.securityOfficerPin),
     user: readPinFile(softHsm.userPin),
   });

@@ -12,9 +12,9 @@ import {
   keyStoreNotFound,
 } from '../keys/key-store-repository.js';
 import type { KeyStoreTokens, KeyToken, KeyTokens } from '../keys/key-tokens.js';
-import { TokenNotFoundError } from '../token/module.js';
 import type { KeyObject } from '../token/object-handles.js';
 import { Token } from '../token/token.js';
+import { TokenNotFoundError } from '../token/token-selection.js';
 import type { DeclaredToken } from './token-settings.js';
 
 /** How long a token is taken to be well without a look at it, in milliseconds. */
@@ -112,7 +112,7 @@ export class OpenedKeyStores implements KeyStoreTokens {
     await this.closings.get(clusterId);
     let token: Token | undefined;
     try {
-      const opened = Token.open({ ...this.declarationOf(clusterId), pin });
+      const opened = Token.open({ ...this.declarationOf(clusterId), pin: () => pin });
       token = opened;
       return objects.every((object) => opened.has(object));
     } catch (error) {
@@ -170,7 +170,8 @@ export class OpenedKeyStores implements KeyStoreTokens {
 
   private async open(keyStore: KeyStoreRecord): Promise<KeyToken> {
     const declaration = this.declarationOf(keyStore.clusterId);
-    const token = Token.open({ ...declaration, pin: await this.keyStores.password(keyStore) });
+    const pin = await this.keyStores.password(keyStore);
+    const token = Token.open({ ...declaration, pin: () => pin });
     try {
       // the only keys that KMS has in custom key stores
       return { token, capabilities: await Capabilities.probe(token, { ...this.policy, specs: ['SYMMETRIC_DEFAULT'] }) };

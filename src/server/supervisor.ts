@@ -6,6 +6,7 @@ import type { Settings } from '../config/settings.js';
 import { PinRefusedError } from '../token/pin-refused-error.js';
 import { dataDirectory } from './data-directory.js';
 import { claimDataDirectory } from './data-directory-use.js';
+import { givePin, pinAnnouncement } from './environment-pin.js';
 import { serviceManager } from './service-manager.js';
 import { type FromWorker, settingsVariable, type ToWorker } from './worker-messages.js';
 
@@ -61,7 +62,9 @@ function superviseWorkers(settings: Settings, ready: (address: { host: string; p
       const worker = cluster.fork({
         UV_THREADPOOL_SIZE: String(settings.tokenSessions + otherThreads),
         [settingsVariable]: JSON.stringify({ ...settings, port }),
+        ...pinAnnouncement(),
       });
+      givePin(worker);
       const launchedAt = Date.now();
       worker.on('message', (message: FromWorker) => {
         if (message.kind === 'failed') {

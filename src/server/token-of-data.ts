@@ -19,7 +19,7 @@ export async function expectTokenOfData(
   const secret = sealer.isReady() ? await sealer.open(purposeOfSecret(sealed.id), sealed.sealed_secret) : undefined;
   if (secret === undefined) {
     throw new Error(
-      `The token ${JSON.stringify(settings.tokenLabel)} (serial number ${token.identity.serialNumber}) is not the one that ${dataDirectory(settings).path} was made with: it does not have its sealing key. Set HSM_KMS_PKCS11_MODULE and HSM_KMS_TOKEN_LABEL as they were, or HSM_KMS_DATA_DIR to a new directory.`,
+      `The token ${JSON.stringify(token.identity.label)} (serial number ${token.identity.serialNumber}) is not the one that ${dataDirectory(settings).path} was made with: it does not have its sealing key. Set HSM_KMS_PKCS11_MODULE and HSM_KMS_TOKEN_LABEL, _SERIAL or _URI as they were, or HSM_KMS_DATA_DIR to a new directory.`,
     );
   }
   secret.fill(0);

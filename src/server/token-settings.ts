@@ -1,25 +1,40 @@
-import type { DeclaredKeyStore } from '../config/key-stores.js';
+import { pinVariable } from '../config/pin-variable.js';
 import type { Settings } from '../config/settings.js';
-import { softHsmModule } from '../token/softhsm.js';
+import { type TokenDeclaration, tokenChoice, usualTokenLabel } from '../config/token-choice.js';
+import { modulePathOf } from '../token/module-search.js';
 import type { TokenSettings } from '../token/token.js';
-import { type DataDirectory, readPinFile } from './data-directory.js';
+import type { DataDirectory } from './data-directory.js';
+import { environmentPin } from './environment-pin.js';
+import { readPinFile } from './pin-file.js';
 
 /** How to open a token, but for the PIN. */
 export type DeclaredToken = Omit<TokenSettings, 'pin'>;
 
+const ownChoice = (settings: Settings) => tokenChoice(settings, usualTokenLabel);
+
 /** True when the service uses the SoftHSM2 token in its data directory. */
 export function usesOwnSoftHsm(settings: Settings): boolean {
-  return settings.pkcs11Module === undefined;
+  const { modulePath, moduleName } = ownChoice(settings);
+  return modulePath === undefined && moduleName === undefined;
+}
+
+/** The label of the SoftHSM2 token that the service makes for itself. */
+export function ownTokenLabel(settings: Settings): string {
+  return ownChoice(settings).selector.label ?? usualTokenLabel;
 }
 
 /** How to open the configured token; names its SoftHSM2 configuration to the module. @throws Error that says what to do */
 export function tokenSettings(settings: Settings, directory: DataDirectory): TokenSettings {
+  const pin = pinSource(settings, directory);
+  // what is wrong with it is said before the token is looked for
+  pin();
+  return { ...tokenWithoutPin(settings, directory), pin };
+}
+
+/** How to look at the configured token's module; names its SoftHSM2 configuration to the module. @throws Error */
+export function tokenWithoutPin(settings: Settings, directory: DataDirectory): DeclaredToken {
   if (usesOwnSoftHsm(settings)) process.env.SOFTHSM2_CONF = directory.softHsm.configuration;
-  const pinFile = settings.tokenPinFile ?? (usesOwnSoftHsm(settings) ? directory.softHsm.userPin : undefined);
-  if (pinFile === undefined) {
-    throw new Error("The token's PIN is missing: set HSM_KMS_TOKEN_PIN_FILE to a file that holds it.");
-  }
-  return { ...declaredToken(settings, settings), pin: readPinFile(pinFile) };
+  return declaredToken(settings, settings, usualTokenLabel);
 }
 
 /** The tokens of the setting keyStores by CloudHsmClusterId; each throws only when it is asked for. */
@@ -27,15 +42,41 @@ export function keyStoreTokenSettings(settings: Settings): ReadonlyMap<string, (
   return new Map(settings.keyStores.map((each) => [each.clusterId, () => declaredToken(settings, each)]));
 }
 
-function declaredToken(settings: Settings, token: Omit<DeclaredKeyStore, 'clusterId'>): DeclaredToken {
+type TokenOfSettings = TokenDeclaration & { readonly pkcs11Parameters?: string | undefined };
+
+function declaredToken(settings: Settings, token: TokenOfSettings, usualLabel?: string): DeclaredToken {
+  const { selector, ...module } = tokenChoice(token, usualLabel);
   return {
-    module: token.pkcs11Module ?? softHsmModule(),
+    module: modulePathOf(module),
     moduleParameters: token.pkcs11Parameters,
-    label: token.tokenLabel,
+    selector,
     limits: {
       sessions: settings.tokenSessions,
       waiting: settings.tokenSessions * 64,
       waitMilliseconds: settings.tokenWaitMilliseconds,
     },
   };
+}
+
+/** Where the PIN of the service's own token is read, at each login. @throws Error when there is none, or two places */
+function pinSource(settings: Settings, directory: DataDirectory): () => string {
+  const { pinFile: fileOfUri } = ownChoice(settings);
+  const fromEnvironment = environmentPin();
+  const told = (
+    [
+      ['HSM_KMS_TOKEN_PIN_FILE', settings.tokenPinFile],
+      ['the pin-source of HSM_KMS_TOKEN_URI', fileOfUri],
+      [pinVariable, fromEnvironment],
+    ] as const
+  ).filter(([, value]) => value !== undefined);
+  if (told.length > 1) {
+    const [one, other] = told.map(([name]) => name);
+    throw new Error(`The token's PIN comes from two places, ${one} and ${other}: leave out one of them.`);
+  }
+  if (fromEnvironment !== undefined) return () => fromEnvironment;
+  const file = settings.tokenPinFile ?? fileOfUri ?? (usesOwnSoftHsm(settings) ? directory.softHsm.userPin : undefined);
+  if (file === undefined) {
+    throw new Error("The token's PIN is missing: set HSM_KMS_TOKEN_PIN_FILE to a file that holds it.");
+  }
+  return () => readPinFile(file);
 }

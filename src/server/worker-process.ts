@@ -1,4 +1,5 @@
 import type { Settings } from '../config/settings.js';
+import { takePin } from './environment-pin.js';
 import { startWorker, type Worker } from './worker.js';
 import { type FromWorker, settingsVariable, type ToWorker } from './worker-messages.js';
 
@@ -26,6 +27,7 @@ export async function runWorker(): Promise<void> {
   process.on('SIGTERM', () => {});
   process.on('SIGHUP', () => {});
   try {
+    await takePin();
     worker = await startWorker(JSON.parse(process.env[settingsVariable] ?? '') as Settings);
     await tell({ kind: 'listening', ...worker.address });
   } catch (error) {

@@ -51,7 +51,7 @@ export function plain(name: MechanismName): Mechanism {
 }
 
 /** CKM_RSA_PKCS_OAEP with MGF1 over the same hash and an empty label, as KMS has it. */
-export function rsaOaep(hash: 'sha1' | 'sha256'): Mechanism {
+export function rsaOaep(hash: RsaHash): Mechanism {
   return {
     mechanism: mechanismType.RSA_PKCS_OAEP,
     parameter: { type: pkcs11.CK_PARAMS_RSA_OAEP, ...hashParameters[hash], source: 1 } as pkcs11.RsaOAEP,

@@ -3,28 +3,16 @@ import pkcs11 from 'pkcs11js';
 import { whyNotForThisProcess } from './module-file.js';
 import { TokenError, tokenError } from './return-values.js';
 import { sleep } from './sleep.js';
+import {
+  identityFrom,
+  selectSlot,
+  type TokenIdentity,
+  TokenNotFoundError,
+  type TokenSelector,
+} from './token-selection.js';
 
 /** CKF_OS_LOCKING_OK: without it the calls that pkcs11js makes in other threads corrupt memory. */
 const CKF_OS_LOCKING_OK = 2;
-
-/** How a token is chosen among those that a module shows. */
-export interface TokenSelector {
-  readonly label: string;
-}
-
-/** CK_TOKEN_INFO, without its padding. */
-export interface TokenIdentity {
-  readonly label: string;
-  readonly manufacturer: string;
-  readonly model: string;
-  readonly serialNumber: string;
-  readonly firmwareVersion: string;
-}
-
-/** The module shows no token with the label, or several: not a failure of the login. */
-export class TokenNotFoundError extends Error {
-  override readonly name = 'TokenNotFoundError';
-}
 
 /** By the library's real path: two instances of one library would share its state without knowing. */
 const loaded = new Map<string, pkcs11.PKCS11>();
@@ -95,7 +83,7 @@ const search = { attempts: 10, milliseconds: 20 } as const;
  * anew at each login, and not at one stroke: a module that looks at it while another process logs in sees a token
  * without a label, and one that is initialised in that moment overlooks the token until it is initialised again.
  *
- * @throws TokenNotFoundError when none or several tokens have the label; TokenError
+ * @throws TokenNotFoundError when none or several tokens are as the selector says; TokenError
  */
 export function useSlot(
   cryptoki: pkcs11.PKCS11,
@@ -105,7 +93,7 @@ export function useSlot(
   const { attempts, milliseconds } = inUse.has(cryptoki) ? loginOfAnother : search;
   for (let attempt = 1; ; attempt++) {
     try {
-      const slot = findSlot(cryptoki, selector);
+      const slot = selectSlot(cryptoki, selector);
       inUse.add(cryptoki);
       return slot;
     } catch (error) {
@@ -150,42 +138,4 @@ export function tokenInfo(cryptoki: pkcs11.PKCS11, slot: pkcs11.Handle): pkcs11.
 /** @throws TokenError */
 export function tokenIdentity(cryptoki: pkcs11.PKCS11, slot: pkcs11.Handle): TokenIdentity {
   return identityFrom(tokenInfo(cryptoki, slot));
-}
-
-function identityFrom(info: pkcs11.TokenInfo): TokenIdentity {
-  return {
-    label: info.label.trimEnd(),
-    manufacturer: info.manufacturerID.trimEnd(),
-    model: info.model.trimEnd(),
-    serialNumber: info.serialNumber.trimEnd(),
-    firmwareVersion: `${info.firmwareVersion.major}.${info.firmwareVersion.minor}`,
-  };
-}
-
-/** The label, or undefined where the slot's token does not answer: it must not hide the others. */
-function labelIfAnswering(cryptoki: pkcs11.PKCS11, slot: pkcs11.Handle): string | undefined {
-  try {
-    // once: whoever searches tries the whole search again
-    return identityFrom(cryptoki.C_GetTokenInfo(slot)).label;
-  } catch {
-    return undefined;
-  }
-}
-
-/**
- * The slot of the one token that the selector names.
- *
- * @throws TokenNotFoundError when none or several tokens have the label
- */
-function findSlot(cryptoki: pkcs11.PKCS11, selector: TokenSelector): pkcs11.Handle {
-  const found = cryptoki.C_GetSlotList(true).map((slot) => ({ slot, label: labelIfAnswering(cryptoki, slot) }));
-  const matching = found.filter(({ label }) => label === selector.label);
-  const [token] = matching;
-  if (token === undefined || matching.length > 1) {
-    const labels = found.map(({ label }) => JSON.stringify(label ?? '(no answer)')).join(', ');
-    throw new TokenNotFoundError(
-      `${matching.length === 0 ? 'No token' : 'More than one token'} has the label ${JSON.stringify(selector.label)}; the module shows ${labels || 'none'}.`,
-    );
-  }
-  return token.slot;
 }

@@ -1,6 +1,6 @@
 import type { AttributeName } from './attributes.js';
-import type { TokenIdentity } from './module.js';
 import { relistSoftHsmObjects } from './softhsm-generation.js';
+import type { TokenIdentity } from './token-selection.js';
 
 /** What a kind of token does otherwise than PKCS#11 says, where a probe cannot make up for it. */
 export interface TokenProfile {

@@ -17,29 +17,26 @@ import {
   sharedSecretTemplate,
 } from './key-templates.js';
 import { ecdh1, type Mechanism } from './mechanisms.js';
-import {
-  loadModule,
-  outlastLoginOfAnother,
-  type TokenIdentity,
-  type TokenSelector,
-  tokenIdentity,
-  tokenInfo,
-  useSlot,
-} from './module.js';
+import { loadModule, outlastLoginOfAnother, tokenIdentity, tokenInfo, useSlot } from './module.js';
 import { type KeyObject, ObjectHandles } from './object-handles.js';
 import { PinRefusedError } from './pin-refused-error.js';
 import { profileOf } from './profiles.js';
 import { TokenError, tokenError } from './return-values.js';
 import { readWriteSession, SessionPool, type SessionPoolLimits } from './session-pool.js';
+import { type ModuleFacts, moduleFacts, type TokenFacts, tokenFacts } from './token-facts.js';
+import { describeSelector, type TokenIdentity, type TokenSelector } from './token-selection.js';
 
 const CKU_USER = 1;
 
-export interface TokenSettings extends TokenSelector {
+export interface TokenSettings {
+  /** Which of the module's tokens. */
+  readonly selector: TokenSelector;
   /** Path of the PKCS#11 module. */
   readonly module: string;
   /** What the module is told when it is initialised; see loadModule. */
   readonly moduleParameters?: string | undefined;
-  readonly pin: string;
+  /** Reads the PIN, anew at each login. @throws Error that says where it is to be */
+  readonly pin: () => string;
   readonly limits: SessionPoolLimits;
 }
 
@@ -59,6 +56,8 @@ export interface KeyCall {
 /** A token with a logged-in user: the only door to PKCS#11 for the rest of the service. */
 export class Token {
   readonly identity: TokenIdentity;
+  /** What is known of its kind. */
+  readonly profileName: string;
   private readonly sessions: SessionPool;
   private readonly handles: ObjectHandles;
   private readonly maker: KeyMaker;
@@ -71,15 +70,17 @@ export class Token {
     settings: TokenSettings,
   ) {
     this.identity = tokenIdentity(cryptoki, slot);
+    const pin = settings.pin();
     this.loginSession = cryptoki.C_OpenSession(slot, readWriteSession);
     try {
-      outlastLoginOfAnother(() => cryptoki.C_Login(this.loginSession, CKU_USER, settings.pin));
+      outlastLoginOfAnother(() => cryptoki.C_Login(this.loginSession, CKU_USER, pin));
     } catch (error) {
       cryptoki.C_CloseSession(this.loginSession);
       throw error;
     }
     this.sessions = new SessionPool(cryptoki, slot, settings.limits);
     const profile = profileOf(this.identity);
+    this.profileName = profile.name;
     this.handles = new ObjectHandles(cryptoki, profile);
     this.maker = new KeyMaker(cryptoki, this.handles, profile);
   }
@@ -87,14 +88,14 @@ export class Token {
   /** Loads the module, finds the token and logs in. @throws Error that says what to do */
   static open(settings: TokenSettings): Token {
     const cryptoki = loadModule(settings.module, settings.moduleParameters);
-    const slot = useSlot(cryptoki, settings, settings.moduleParameters);
+    const slot = useSlot(cryptoki, settings.selector, settings.moduleParameters);
     try {
       return new Token(cryptoki, slot, settings);
     } catch (thrown) {
       const error = tokenError(thrown);
       const Refusal = PinRefusedError.isCauseOf(error) ? PinRefusedError : Error;
       throw new Refusal(
-        `The token ${JSON.stringify(settings.label)} refuses the login: ${error.message}. Check its PIN.`,
+        `The token with ${describeSelector(settings.selector)} refuses the login: ${error.message}. Check its PIN.`,
         { cause: error },
       );
     }
@@ -106,7 +107,7 @@ export class Token {
    * @throws TokenNotFoundError; Error when the module does not start
    */
   static expectPresent(settings: Omit<TokenSettings, 'pin' | 'limits'>): void {
-    useSlot(loadModule(settings.module, settings.moduleParameters), settings, settings.moduleParameters);
+    useSlot(loadModule(settings.module, settings.moduleParameters), settings.selector, settings.moduleParameters);
   }
 
   /** Ends all sessions, and the login with them, when the calls in flight are over. */
@@ -253,6 +254,46 @@ export class Token {
         }),
       );
       this.handles.remember(key, handle);
+    } catch (thrown) {
+      throw tokenError(thrown);
+    }
+  }
+
+  /**
+   * C_CopyObject of a key in the token to a session object, which must stay as protected: what shows whether hot keys can
+   * be used by copies. `forgetProbe` the copy afterwards.
+   *
+   * @throws Error that says how the copy is less protected; TokenError
+   */
+  copyForProbe(original: KeyObject, copy: KeyObject): void {
+    this.withKey(
+      { key: original },
+      {
+        finish: (_session, handle) => {
+          const parameters = template({ CKA_TOKEN: false, CKA_ID: copy.id });
+          this.handles.remember(copy, this.cryptoki.C_CopyObject(this.loginSession, handle, parameters));
+        },
+      },
+    );
+    const { CKA_SENSITIVE, CKA_EXTRACTABLE } = this.attributes(copy, ['CKA_SENSITIVE', 'CKA_EXTRACTABLE']);
+    if (!CKA_SENSITIVE || CKA_EXTRACTABLE) {
+      throw new Error(`the copy has CKA_SENSITIVE ${CKA_SENSITIVE} and CKA_EXTRACTABLE ${CKA_EXTRACTABLE}`);
+    }
+  }
+
+  /** What the module says of itself. @throws TokenError */
+  moduleFacts(): ModuleFacts {
+    return this.asTokenError(() => moduleFacts(this.cryptoki));
+  }
+
+  /** What the token says of itself, and of its mechanisms. @throws TokenError */
+  facts(): TokenFacts {
+    return this.asTokenError(() => tokenFacts(this.cryptoki, this.slot));
+  }
+
+  private asTokenError<T>(call: () => T): T {
+    try {
+      return call();
     } catch (thrown) {
       throw tokenError(thrown);
     }

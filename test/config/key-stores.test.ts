@@ -48,7 +48,7 @@ test.each<[string, string, RegExp]>([
   ],
   ['a cluster id twice', JSON.stringify([one, { ...two, clusterId: one.clusterId }]), /the same clusterId/],
   ['a token twice', JSON.stringify([one, { ...one, clusterId: two.clusterId }]), /the same token/],
-  ['no label', JSON.stringify([{ clusterId: one.clusterId }]), /expected string/],
+  ['no label', JSON.stringify([{ clusterId: one.clusterId }]), /needs a tokenLabel, a tokenSerial or a tokenUri/],
   ['a label that no token can have', JSON.stringify([{ ...one, tokenLabel: 'x'.repeat(33) }]), /<=32/],
   ['a member that nobody knows', JSON.stringify([{ ...one, pin: '1234567' }]), /pin/],
 ])('%s is refused', (_what, text, message) => {

@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -27,7 +27,9 @@ const anybody = 0o644;
     file('foreign.so', foreign, anybody);
     file('text.so', 'INPUT(-lsofthsm2)\n', anybody);
     file('secret.so', foreign, 0o000);
-    file('pin', '1234\n', anybody);
+    file('pin', '1234\n', 0o600);
+    // the user of the image
+    if (process.getuid?.() === 0) chownSync(join(directory, 'pin'), 1000, 1000);
     file('empty-pin', '\n', anybody);
   }, buildMilliseconds);
   afterAll(async () => {

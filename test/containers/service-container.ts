@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -198,7 +198,10 @@ export class Secrets {
   }
 
   set(name: string, secret: string): void {
-    writeFileSync(join(this.directory, name), secret, { mode: 0o644 });
+    const file = join(this.directory, name);
+    writeFileSync(file, secret, { mode: 0o600 });
+    // the user of the image
+    if (process.getuid?.() === 0) chownSync(file, 1000, 1000);
   }
 
   remove(): void {

@@ -83,7 +83,7 @@ describeOnMachine('a Debian machine with systemd', () => {
   test('has the command hsm-kms, which root runs as the service', async () => {
     expect(await machine.sh('hsm-kms health')).toBe('http://127.0.0.1:8080/readyz answers: ready');
     expect(await machine.sh('hsm-kms config | grep dataDir')).toMatch(/^dataDir: \/var\/lib\/hsm-kms +# file$/);
-    expect(await machine.sh('hsm-kms token describe | head -1')).toBe('label: hsm-kms');
+    expect(await machine.sh('hsm-kms token describe')).toMatch(/^ {2}label +hsm-kms$/m);
     expect(
       await machine.sh('find /var/lib/hsm-kms ! -user hsm-kms; ls -d /run/hsm-kms-credentials.* 2>/dev/null || true'),
     ).toBe('');
@@ -216,10 +216,12 @@ describeOnMachine('a Debian machine with systemd', () => {
       expect(await machine.property('NRestarts')).toBe('0');
       expect(await machine.property('ActiveState')).toBe('failed');
       expect(await machine.sh('journalctl --unit=hsm-kms --output=cat --lines=30')).toMatch(
-        /^hsm-kms: The token "production" refuses the login: CKR_PIN_INCORRECT \(160\)\. Check its PIN\.$/m,
+        /^hsm-kms: The token with the label "production" refuses the login: CKR_PIN_INCORRECT \(160\)\. Check its PIN\.$/m,
       );
       await machine.sh('echo 8765 >/etc/hsm-kms/credentials/token-pin');
-      expect(await machine.sh(`export SOFTHSM2_CONF=/etc/own-token.conf\n${start}`)).toMatch(/^label: production$/m);
+      expect(await machine.sh(`export SOFTHSM2_CONF=/etc/own-token.conf\n${start}`)).toMatch(
+        /^ {2}label +production$/m,
+      );
       expect(await machine.property('ActiveState')).toBe('active');
       await machine.sh(`
       systemctl stop hsm-kms

@@ -80,7 +80,7 @@ function expectOneSentence({ code, output, milliseconds }: Ending, sentence: Reg
 
 function fileWith(name: string, content: string | Buffer): string {
   const file = join(directory, name);
-  writeFileSync(file, content);
+  writeFileSync(file, content, { mode: 0o600 });
   return file;
 }
 

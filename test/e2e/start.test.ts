@@ -73,8 +73,8 @@ describe('with a service', () => {
   test('token describe tells where each algorithm is done', async () => {
     const { code, output } = await hsmKms('token', 'describe', '--data-dir', service.dataDir);
     expect(code).toBe(0);
-    expect(output).toMatch(/^SYMMETRIC_DEFAULT +ENCRYPT_DECRYPT +SYMMETRIC_DEFAULT +in the token/m);
-    expect(output).toMatch(/^RSA_2048 +ENCRYPT_DECRYPT +RSAES_OAEP_SHA_256 +split/m);
-    expect(output).toMatch(/^ECC_NIST_EDWARDS25519 +SIGN_VERIFY +ED25519_PH_SHA_512 +not available/m);
+    expect(output).toMatch(/^ {2}SYMMETRIC_DEFAULT +ENCRYPT_DECRYPT +SYMMETRIC_DEFAULT +in the token/m);
+    expect(output).toMatch(/^ {2}RSA_2048 +ENCRYPT_DECRYPT +RSAES_OAEP_SHA_256 +split/m);
+    expect(output).toMatch(/^ {2}ECC_NIST_EDWARDS25519 +SIGN_VERIFY +ED25519_PH_SHA_512 +not available/m);
   });
 });

@@ -58,7 +58,7 @@ export class NssService {
     cpSync(join(projectRoot, 'package.json'), join(app, 'package.json'));
     cpSync(join(projectRoot, 'node_modules'), join(app, 'node_modules'), { recursive: true, verbatimSymlinks: true });
     mkdirSync(join(this.root, 'nss'));
-    writeFileSync(join(this.root, 'nss/pin'), 'a PIN for tests');
+    writeFileSync(join(this.root, 'nss/pin'), 'a PIN for tests', { mode: 0o600 });
     this.run({}, 'certutil', '-N', '-d', 'sql:/nss', '-f', '/nss/pin');
     execFileSync('chroot', [this.root, 'node', '/app/dist/cli/main.js', 'init'], { env: this.environment() });
   }

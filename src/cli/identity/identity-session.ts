@@ -48,9 +48,10 @@ export class IdentitySession {
       import('../../server/own-token.js'),
       import('../../token/sealing.js'),
     ]);
-    const sealer = new Sealer(openOwnToken(this.settings, this.directory, this.warn));
+    const token = openOwnToken(this.settings, this.directory, this.warn);
+    const sealer = new Sealer(token);
     if (!sealer.isReady()) {
-      throw new Error(`The token ${JSON.stringify(this.settings.tokenLabel)} has no sealing key. Type: hsm-kms init`);
+      throw new Error(`The token ${JSON.stringify(token.identity.label)} has no sealing key. Type: hsm-kms init`);
     }
     try {
       return await sealer.seal(purposeOfSecret(accessKeyId), secret);

@@ -1,0 +1,165 @@
+import pkcs11 from 'pkcs11js';
+import { mechanismType } from './mechanisms.js';
+import { versionText } from './token-selection.js';
+
+/** C_GetInfo. */
+export interface ModuleFacts {
+  readonly libraryDescription: string;
+  readonly libraryManufacturer: string;
+  readonly libraryVersion: string;
+  readonly cryptokiVersion: string;
+}
+
+/** C_GetTokenInfo and C_GetSlotInfo, without padding. What the token does not tell is undefined. */
+export interface TokenFacts {
+  readonly slotId: number;
+  readonly slotDescription: string;
+  readonly slotManufacturer: string;
+  readonly hardwareVersion: string;
+  /** CKF_ names. */
+  readonly flags: readonly string[];
+  /** In bytes. */
+  readonly freePublicMemory: number | undefined;
+  readonly freePrivateMemory: number | undefined;
+  /** Per application; undefined where there is no limit, or none is told. */
+  readonly mostSessions: number | undefined;
+  readonly mostReadWriteSessions: number | undefined;
+  /** In characters. */
+  readonly pinLength: { readonly least: number; readonly most: number };
+  readonly mechanisms: readonly MechanismFacts[];
+}
+
+/** C_GetMechanismInfo. */
+export interface MechanismFacts {
+  /** CKM_ name where one is known, else the number. */
+  readonly name: string;
+  readonly type: number;
+  /** In bits or bytes, as the mechanism has it; undefined where the mechanism has no key sizes. */
+  readonly keySize: { readonly least: number; readonly most: number } | undefined;
+  /** CKF_ names without CKF_: HW, ENCRYPT ... */
+  readonly flags: readonly string[];
+}
+
+/** PKCS#11 v3.0, 3.2, table 5. */
+const tokenFlags: Readonly<Record<number, string>> = {
+  1: 'CKF_RNG',
+  2: 'CKF_WRITE_PROTECTED',
+  4: 'CKF_LOGIN_REQUIRED',
+  8: 'CKF_USER_PIN_INITIALIZED',
+  32: 'CKF_RESTORE_KEY_NOT_NEEDED',
+  64: 'CKF_CLOCK_ON_TOKEN',
+  256: 'CKF_PROTECTED_AUTHENTICATION_PATH',
+  512: 'CKF_DUAL_CRYPTO_OPERATIONS',
+  1024: 'CKF_TOKEN_INITIALIZED',
+  2048: 'CKF_SECONDARY_AUTHENTICATION',
+  65536: 'CKF_USER_PIN_COUNT_LOW',
+  131072: 'CKF_USER_PIN_FINAL_TRY',
+  262144: 'CKF_USER_PIN_LOCKED',
+  524288: 'CKF_USER_PIN_TO_BE_CHANGED',
+  1048576: 'CKF_SO_PIN_COUNT_LOW',
+  2097152: 'CKF_SO_PIN_FINAL_TRY',
+  4194304: 'CKF_SO_PIN_LOCKED',
+  8388608: 'CKF_SO_PIN_TO_BE_CHANGED',
+};
+
+/** PKCS#11 v3.0, 3.3, table 7. */
+const mechanismFlags: Readonly<Record<number, string>> = {
+  1: 'HW',
+  256: 'ENCRYPT',
+  512: 'DECRYPT',
+  1024: 'DIGEST',
+  2048: 'SIGN',
+  4096: 'SIGN_RECOVER',
+  8192: 'VERIFY',
+  16384: 'VERIFY_RECOVER',
+  32768: 'GENERATE',
+  65536: 'GENERATE_KEY_PAIR',
+  131072: 'WRAP',
+  262144: 'UNWRAP',
+  524288: 'DERIVE',
+};
+
+const flagNames = (table: Readonly<Record<number, string>>, flags: number) =>
+  Object.entries(table).flatMap(([flag, name]) => ((flags & Number(flag)) !== 0 ? [name] : []));
+
+/** C_GetInfo. @throws the token's error */
+export function moduleFacts(cryptoki: pkcs11.PKCS11): ModuleFacts {
+  const info = cryptoki.C_GetInfo();
+  return {
+    libraryDescription: info.libraryDescription.trimEnd(),
+    libraryManufacturer: info.manufacturerID.trimEnd(),
+    libraryVersion: versionText(info.libraryVersion),
+    cryptokiVersion: versionText(info.cryptokiVersion),
+  };
+}
+
+/** C_GetTokenInfo, C_GetSlotInfo, C_GetMechanismList, C_GetMechanismInfo. @throws the token's error */
+export function tokenFacts(cryptoki: pkcs11.PKCS11, slot: pkcs11.Handle): TokenFacts {
+  const info = cryptoki.C_GetTokenInfo(slot);
+  const { slotDescription, manufacturerID } = cryptoki.C_GetSlotInfo(slot);
+  return {
+    slotId: Number(slot.readBigUInt64LE(0)),
+    slotDescription: slotDescription.trimEnd(),
+    slotManufacturer: manufacturerID.trimEnd(),
+    hardwareVersion: versionText(info.hardwareVersion),
+    flags: flagNames(tokenFlags, info.flags),
+    freePublicMemory: told(info.freePublicMemory),
+    freePrivateMemory: told(info.freePrivateMemory),
+    mostSessions: limit(info.maxSessionCount),
+    mostReadWriteSessions: limit(info.maxRwSessionCount),
+    pinLength: { least: info.minPinLen, most: info.maxPinLen },
+    mechanisms: cryptoki.C_GetMechanismList(slot).map((type) => mechanismFacts(cryptoki, slot, type)),
+  };
+}
+
+/** Undefined for CK_UNAVAILABLE_INFORMATION: all bits of a CK_ULONG set, or of one of 32 bits, which some modules mean. */
+function told(value: number): number | undefined {
+  return value < 0 || value === 0xff_ff_ff_ff || value >= 2 ** 63 ? undefined : value;
+}
+
+/** CK_EFFECTIVELY_INFINITE is 0. */
+function limit(value: number): number | undefined {
+  return value === 0 ? undefined : told(value);
+}
+
+function mechanismFacts(cryptoki: pkcs11.PKCS11, slot: pkcs11.Handle, type: number): MechanismFacts {
+  const name = mechanismNames.get(type) ?? `0x${type.toString(16).padStart(8, '0')}`;
+  try {
+    const { minKeySize, maxKeySize, flags } = cryptoki.C_GetMechanismInfo(slot, type);
+    const hasSizes = told(maxKeySize) !== undefined && maxKeySize > 0;
+    const keySize = hasSizes ? { least: minKeySize, most: maxKeySize } : undefined;
+    return { name, type, keySize, flags: flagNames(mechanismFlags, flags) };
+  } catch {
+    // some modules list what they then know nothing of
+    return { name, type, keySize: undefined, flags: [] };
+  }
+}
+
+/** Names that PKCS#11 v3.0 and 3.2 have for what a token may list, and pkcs11js does not know. */
+const newerMechanisms: Readonly<Record<string, number>> = {
+  CKM_EC_EDWARDS_KEY_PAIR_GEN: 0x1055,
+  CKM_EC_MONTGOMERY_KEY_PAIR_GEN: 0x1056,
+  CKM_EDDSA: 0x1057,
+  CKM_ML_KEM_KEY_PAIR_GEN: 0x0f,
+  CKM_ML_KEM: 0x17,
+  CKM_ML_DSA_KEY_PAIR_GEN: 0x1c,
+  CKM_ML_DSA: 0x1d,
+  CKM_HASH_ML_DSA: 0x1f,
+  CKM_SHA3_256: 0x2b0,
+  CKM_SHA3_224: 0x2b5,
+  CKM_SHA3_384: 0x2c0,
+  CKM_SHA3_512: 0x2d0,
+  CKM_HKDF_DERIVE: 0x402a,
+  CKM_HKDF_DATA: 0x402b,
+  CKM_HKDF_KEY_GEN: 0x402c,
+  CKM_CHACHA20_POLY1305: 0x4021,
+};
+
+const mechanismNames: ReadonlyMap<number, string> = new Map([
+  ...Object.entries(pkcs11 as unknown as Record<string, unknown>).flatMap(([name, value]): [number, string][] =>
+    name.startsWith('CKM_') && typeof value === 'number' ? [[value, name]] : [],
+  ),
+  ...Object.entries(newerMechanisms).map(([name, type]): [number, string] => [type, name]),
+  // the names of this service go before older ones of the same number
+  ...Object.entries(mechanismType).map(([name, type]): [number, string] => [type, `CKM_${name}`]),
+]);
