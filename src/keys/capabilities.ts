@@ -8,7 +8,8 @@ import type { MechanismName } from '../token/mechanisms.js';
 import type { Token } from '../token/token.js';
 import { type KeyRecord, newMaterial } from './key-record.js';
 import { type AlgorithmsOfUsage, type KeySpecRow, keySpecs, type SupportedUsage } from './key-specs.js';
-import { selfTest } from './self-test.js';
+import { expectVerdict, untilClear } from './probe-errors.js';
+import { SelfTestError, selfTest } from './self-test.js';
 
 /** An algorithm as every usage has it. */
 interface Way {
@@ -62,12 +63,18 @@ export class Capabilities {
     private readonly policy: ProbePolicy,
   ) {}
 
-  /** Tries every key spec and algorithm on session objects; some 300 ms with SoftHSM2. */
+  /**
+   * Tries every key spec and algorithm on session objects; some 300 ms with SoftHSM2.
+   *
+   * @throws ProbeError when the token fails so that nothing is known of it: it must not offer less for that
+   */
   static async probe(token: Token, policy: ProbePolicy): Promise<Capabilities> {
     const capabilities = new Capabilities(token, policy);
     for (const [spec, row] of Object.entries(keySpecs) as [KeySpec, KeySpecRow][]) {
       if (row.kind === 'unsupported' || probedAs[spec] || policy.specs?.includes(spec) === false) continue;
-      for (const usage of Object.keys(row.usages) as SupportedUsage[]) await capabilities.probeUsage(spec, row, usage);
+      for (const usage of Object.keys(row.usages) as SupportedUsage[]) {
+        await untilClear(token, `${spec} ${usage}`, (isLast) => capabilities.probeUsage(spec, row, usage, isLast));
+      }
     }
     return capabilities;
   }
@@ -145,6 +152,7 @@ export class Capabilities {
     spec: KeySpec,
     row: Exclude<KeySpecRow, { kind: 'unsupported' }>,
     usage: SupportedUsage,
+    isLastAttempt: boolean,
   ): Promise<void> {
     const names = Object.keys(row.usages[usage] ?? {});
     const id = randomBytes(32);
@@ -159,10 +167,11 @@ export class Capabilities {
       for (const name of names) {
         this.findings.set(
           findingName(spec, usage, name),
-          await this.firstThatWorks(key, usage, waysOf(row, usage, name)),
+          await this.firstThatWorks(key, usage, waysOf(row, usage, name), isLastAttempt),
         );
       }
     } catch (error) {
+      expectVerdict(this.token, error, isLastAttempt);
       const reason = `it makes no such key (${(error as Error).message})`;
       for (const name of names) this.findings.set(findingName(spec, usage, name), { reason });
     } finally {
@@ -170,7 +179,12 @@ export class Capabilities {
     }
   }
 
-  private async firstThatWorks(key: KeyRecord, usage: SupportedUsage, ways: readonly Way[]): Promise<Finding> {
+  private async firstThatWorks(
+    key: KeyRecord,
+    usage: SupportedUsage,
+    ways: readonly Way[],
+    isLastAttempt: boolean,
+  ): Promise<Finding> {
     let reason = 'there is no way to do it';
     for (const way of ways) {
       if (way.outside && !this.policy.allowSplit) {
@@ -178,13 +192,24 @@ export class Capabilities {
         continue;
       }
       try {
-        await selfTest(this.token, key, usage, way);
+        await this.selfTestTwice(key, usage, way);
         return { way };
       } catch (error) {
+        expectVerdict(this.token, error, isLastAttempt);
         reason = (error as Error).message;
       }
     }
     return { reason };
+  }
+
+  /** A wrong result is looked at twice: what a token that is out of order for a moment says can look like one. */
+  private async selfTestTwice(key: KeyRecord, usage: SupportedUsage, way: Way): Promise<void> {
+    try {
+      await selfTest(this.token, key, usage, way);
+    } catch (error) {
+      if (!(error instanceof SelfTestError)) throw error;
+      await selfTest(this.token, key, usage, way);
+    }
   }
 }
 

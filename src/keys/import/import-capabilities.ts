@@ -26,6 +26,7 @@ import {
 import type { MechanismName } from '../../token/mechanisms.js';
 import type { Token } from '../../token/token.js';
 import type { ProbePolicy } from '../capabilities.js';
+import { expectVerdict } from '../probe-errors.js';
 import { expectProtected, identify } from './identification.js';
 import type { ImportableSpec, MaterialKind } from './importable-specs.js';
 import { type UnwrappingWay, unwrappingWays, type WrappedMaterial } from './unwrapping-ways.js';
@@ -141,6 +142,8 @@ export class ImportCapabilities {
         await this.tryWay(id, way, wrapMaterial(wrapFor, algorithm, sample.material), sample);
         return { way };
       } catch (error) {
+        // what a token that is out of order says is no finding: the next import tries again
+        expectVerdict(this.token, error, true);
         reason = (error as Error).message;
       }
     }

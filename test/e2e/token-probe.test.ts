@@ -1,0 +1,83 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { type FaultyService, startOverFaultToken, whyNoFaultToken } from '../service/fault-token.js';
+
+/*
+ * What a worker offers is found out when it starts. A token that fails in that moment must not make it offer less for as
+ * long as it lives; a token that cannot do something must not keep it from starting.
+ */
+const why = whyNoFaultToken();
+if (why) console.warn(`SKIPPED: ${why}.`);
+const withFaults = why ? describe.skip : describe;
+
+/** CKR_GENERAL_ERROR, CKR_DEVICE_ERROR, CKR_DEVICE_MEMORY, CKR_SESSION_HANDLE_INVALID, one of a vendor's own. */
+const ckr = { general: 5, device: 48, memory: 49, session: 179, vendor: 0x80000123 } as const;
+
+withFaults('a start with a token that fails', () => {
+  let faulty: FaultyService;
+  /** spec usage algorithm -> where, as the log says at each start. */
+  let usual: ReadonlyMap<string, string>;
+
+  beforeAll(async () => {
+    faulty = await startOverFaultToken();
+    usual = offered();
+  }, 30_000);
+  afterAll(() => faulty?.end());
+  afterEach(() => faulty.fault.clear());
+
+  /** What the worker that started last offers. */
+  function offered(): Map<string, string> {
+    const lines = faulty.service.stderr.split('\n').filter((line) => line.includes('"msg":"capability"'));
+    const parsed = lines.map((line) => JSON.parse(line));
+    const { pid } = parsed.at(-1);
+    const ofLast = parsed.filter((line) => line.pid === pid);
+    return new Map(ofLast.map(({ spec, usage, algorithm, where }) => [`${spec} ${usage} ${algorithm}`, where]));
+  }
+
+  const lost = () => [...usual].filter(([name, where]) => where !== offered().get(name)).map(([name]) => name);
+
+  test.each([
+    ['C_Sign', { return: ckr.device, next: 2 }],
+    ['C_GenerateKeyPair', { return: ckr.general, next: 2 }],
+    ['C_GenerateKey', { return: ckr.memory, next: 1 }],
+    ['C_DeriveKey', { return: ckr.vendor, next: 1 }],
+    ['C_Verify', { return: ckr.session, next: 1 }],
+    ['C_Decrypt', { return: ckr.general, skip: 1, next: 1 }],
+  ] as const)('for a moment offers all: %s %j', async (on, fault) => {
+    await faulty.service.stop();
+    const before = faulty.fault.faults;
+    await faulty.fault.set({ on, ...fault });
+    await faulty.service.serve();
+    expect(faulty.fault.faults).toBeGreaterThan(before);
+    expect(lost()).toEqual([]);
+  });
+
+  test.each([
+    ['C_DeriveKey', ckr.general, 'KEY_AGREEMENT'],
+    ['C_DeriveKey', ckr.vendor, 'KEY_AGREEMENT'],
+  ] as const)('for ever, in a way that means that it cannot, offers the rest: %s %i', async (on, code, usage) => {
+    await faulty.service.stop();
+    await faulty.fault.set({ on, return: code });
+    await faulty.service.serve();
+    expect(lost()).toEqual([...usual.keys()].filter((name) => name.includes(usage)));
+  });
+
+  test.each([
+    [
+      'C_Sign',
+      ckr.device,
+      /The token "hsm-kms" fails while it is tried out \(\w+ \w+\): CKR_DEVICE_ERROR \(48\)\. Look at the token/,
+    ],
+    [
+      'C_GenerateKeyPair',
+      ckr.memory,
+      /The token "hsm-kms" fails while it is tried out \(\w+ \w+\): CKR_DEVICE_MEMORY \(49\)\. Look at the token/,
+    ],
+  ] as const)('for ever, and says nothing of what it can, is no start: %s %i', async (on, code, sentence) => {
+    await faulty.service.stop();
+    await faulty.fault.set({ on, return: code });
+    await expect(faulty.service.serve()).rejects.toThrow(sentence);
+    await faulty.fault.clear();
+    await faulty.service.serve();
+    expect(lost()).toEqual([]);
+  });
+});
