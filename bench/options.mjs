@@ -18,7 +18,7 @@ import { parts } from './parts.mjs';
  * @property {number} memoryRequests of the part memory
  * @property {number} decisions of the part decisions
  * @property {string} json file that is written
- * @property {boolean} publish whether that file becomes the page's
+ * @property {boolean} publish writes the page and its results instead, when everything was measured
  * @property {string} [note]
  */
 
@@ -99,6 +99,9 @@ export function readOptions(args) {
     },
   });
   if (given.help) return undefined;
+  if (given.publish && (given.parts ?? given.operations) !== undefined) {
+    throw new Error('--publish measures everything: leave out --parts and --operations');
+  }
   const values = { ...(given.quick ? quick : usual), ...given };
   return {
     parts: values.parts.split(',').map(partNamed),
@@ -113,7 +116,7 @@ export function readOptions(args) {
     keyCounts: wholeNumbers('--key-counts', values['key-counts'], 100_000, 4),
     memoryRequests: wholeNumber('--memory-requests', values['memory-requests'], 1_000_000_000),
     decisions: wholeNumber('--decisions', values.decisions, 1_000_000_000),
-    json: values.publish ? publishedJson : values.json,
+    json: values.json,
     publish: values.publish,
     ...(values.note !== undefined && { note: values.note }),
   };

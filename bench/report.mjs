@@ -26,7 +26,7 @@ export const tables = {
     rowsOr(
       goals.filter(({ reached }) => reached === false),
       (rows) => rows.map(({ goal, of, value }) => `- ${goal}: ${of}: **${value.toFixed(2)}**`).join('\n'),
-    ) ?? 'All goals were reached.',
+    ) ?? (goals.length > 0 ? 'Nothing.' : undefined),
 
   matrix: ({ sections: { matrix } }) =>
     rowsOr(matrix, (rows) =>
@@ -178,11 +178,11 @@ function rowsOr(rows, write) {
 }
 
 /** When and where a run was made, in a few sentences. @param {Document} document */
-export function circumstances({ startedAt, seconds, machine, git, loadAverage, options, note, interrupted }) {
+export function circumstances({ startedAt, seconds, machine, git, loadAverage, options, note, incomplete }) {
   const parts = Object.entries(seconds).map(([part, taken]) => `${part} ${taken.toFixed(0)} s`);
   return [
     note && `**${note}**\n\n`,
-    interrupted && '**Interrupted: not everything was measured.**\n\n',
+    incomplete && `**Not everything was measured: ${incomplete}**\n\n`,
     `${startedAt.slice(0, 16).replace('T', ' ')} UTC, revision ${git.revision}${git.changed ? ' with changes' : ''}. `,
     `${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB; Node ${machine.node}; ${machine.token}. `,
     `${options.seconds} s per measurement after ${options.warmUpSeconds} s of warm-up, median of ${options.rounds} `,

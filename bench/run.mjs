@@ -4,7 +4,7 @@ import { caseNamed } from './cases.mjs';
 import { killChildProcesses } from './child-process.mjs';
 import { judge } from './goals.mjs';
 import { gitFacts, loadAverage, machineFacts } from './machine.mjs';
-import { readOptions, usage } from './options.mjs';
+import { publishedJson, readOptions, usage } from './options.mjs';
 import { writePage } from './page.mjs';
 import { parts } from './parts.mjs';
 import { circumstances, tables } from './report.mjs';
@@ -16,7 +16,7 @@ import { ServiceUnderTest } from './service-under-test.mjs';
  * @typedef {object} Document
  * @property {string} startedAt
  * @property {string} [note] what a reader should know of the run
- * @property {boolean} [interrupted]
+ * @property {string} [incomplete] why not everything was measured
  * @property {ReturnType<typeof gitFacts>} git
  * @property {ReturnType<typeof machineFacts>} machine
  * @property {{ start: number[], end: number[] }} loadAverage
@@ -30,7 +30,8 @@ const warmUpCase = caseNamed('Encrypt SYMMETRIC_DEFAULT 32 bytes');
 
 /** @param {import('./options.mjs').Options} options */
 async function run(options) {
-  const { operations, json, publish, note, ...shown } = options;
+  const { operations, json: _, publish, note, ...shown } = options;
+  let { json } = options;
   /** @type {Document} */
   const document = {
     startedAt: new Date().toISOString(),
@@ -44,15 +45,17 @@ async function run(options) {
     goals: [],
   };
   // a terminal's Ctrl-C reaches the services and the other processes, too
+  let interrupted = false;
   const interrupt = () => {
-    document.interrupted = true;
+    interrupted = true;
+    document.incomplete = 'interrupted';
     killChildProcesses();
   };
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
   /** @type {Map<number, ServiceUnderTest>} */
   const shared = new Map();
   const warmed = async (/** @type {number} */ workers) => {
-    if (document.interrupted) throw new Error('interrupted');
+    if (interrupted) throw new Error('interrupted');
     const service = shared.get(workers) ?? (await ServiceUnderTest.start(workers));
     if (!shared.has(workers)) {
       shared.set(workers, service);
@@ -64,35 +67,41 @@ async function run(options) {
     for (const part of options.parts) {
       const startedAt = performance.now();
       try {
-        await runPart(part, options, document, warmed);
+        await runPart(part, options, document, { warmed, isInterrupted: () => interrupted });
       } catch (error) {
-        if (!document.interrupted) throw error;
+        if (!interrupted) document.incomplete = `${part}: ${/** @type {Error} */ (error).message}`;
       }
       document.seconds[part] = Number(((performance.now() - startedAt) / 1000).toFixed(1));
-      if (document.interrupted) break;
+      if (document.incomplete) break;
     }
   } finally {
     for (const service of shared.values()) await service.stop();
     document.loadAverage.end = loadAverage();
     document.goals = judge(document.sections);
+    json = publish && !document.incomplete ? publishedJson : options.json;
     mkdirSync(dirname(json), { recursive: true });
-    writeFileSync(json, `${JSON.stringify(document, undefined, 1)}\n`);
+    writeFileSync(json, `${JSON.stringify(document, shortened, 1)}\n`);
   }
   console.log(
     [circumstances(document), ...Object.values(tables).map((table) => table(document))].filter(Boolean).join('\n\n'),
   );
   console.error(`\nwritten: ${json}`);
-  if (publish) for (const file of writePage(document)) console.error(`written: ${file}`);
-  if (document.interrupted) process.exitCode = 130;
+  if (document.incomplete) {
+    console.error(`bench: not everything was measured: ${document.incomplete}`);
+    process.exitCode = interrupted ? 130 : 1;
+  } else if (publish) for (const file of writePage(document)) console.error(`written: ${file}`);
 }
+
+/** More digits than were measured help nobody. @param {string} _ @param {unknown} value */
+const shortened = (_, value) => (typeof value === 'number' ? Number(value.toPrecision(6)) : value);
 
 /**
  * @param {keyof typeof parts} part
  * @param {import('./options.mjs').Options} options
  * @param {Document} document
- * @param {(workers: number) => Promise<ServiceUnderTest>} warmed
+ * @param {{ warmed: import('./parts.mjs').Run['warmed'], isInterrupted: () => boolean }} run
  */
-async function runPart(part, options, document, warmed) {
+async function runPart(part, options, document, { warmed, isInterrupted }) {
   /** @type {ServiceUnderTest[]} */
   const services = [];
   try {
@@ -104,7 +113,7 @@ async function runPart(part, options, document, warmed) {
       },
       progress: (line) => console.error(`${part.padEnd(9)} ${line}`),
       async start(workers) {
-        if (document.interrupted) throw new Error('interrupted');
+        if (isInterrupted()) throw new Error('interrupted');
         const service = await ServiceUnderTest.start(workers);
         services.push(service);
         return service;

@@ -48,7 +48,12 @@ const legendLine = 18;
 export function lineCharts(panels) {
   const legendHeight = Math.max(...panels.map(({ lines }) => Math.ceil(lines.length / 2))) * legendLine;
   const drawn = panels.map((panel, index) => group(index * panelWidth, 0, linePanel(panel)));
-  return documentOf(panels.length * panelWidth, height + legendHeight, drawn);
+  return documentOf(
+    panels.map(({ title }) => title).join('; '),
+    panels.length * panelWidth,
+    height + legendHeight,
+    drawn,
+  );
 }
 
 /** @param {Parameters<typeof lineCharts>[0][number]} panel */
@@ -141,7 +146,7 @@ export function barChart({ title, axis, series, groups, limit, digits = 0 }) {
       ];
     }),
   ];
-  return documentOf(barLabels + barWidth + numberWidth, bottom + 48, parts);
+  return documentOf(title, barLabels + barWidth + numberWidth, bottom + 48, parts);
 }
 
 /** @param {Axis} axis @param {readonly number[]} values @param {number} start @param {number} end pixels */
@@ -190,9 +195,10 @@ const group = (x, y, parts) => `<g transform="translate(${x} ${y})">\n${parts.fi
 
 const escaped = (/** @type {string} */ words) => words.replace(/&/g, '&amp;').replace(/</g, '&lt;');
 
-/** @param {number} width @param {number} tall @param {readonly string[]} parts */
-function documentOf(width, tall, parts) {
+/** @param {string} title @param {number} width @param {number} tall @param {readonly string[]} parts */
+function documentOf(title, width, tall, parts) {
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${tall}" width="${width}" height="${tall}">
+<title>${escaped(title)}</title>
 <style>${style}
 </style>
 <rect class="ground" width="${width}" height="${tall}"/>
