@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parsedJson } from './json-setting.js';
 import { type TokenDeclaration, tokenChoice, tokenChoiceSettings, whyUnclear } from './token-choice.js';
+import { tokenProfileSetting } from './token-profile.js';
 
 /** A further token, which CreateCustomKeyStore can take as a key store. */
 const keyStore = z
@@ -13,6 +14,7 @@ const keyStore = z
     pkcs11Module: z.string().min(1).optional(),
     pkcs11Parameters: z.string().min(1).optional(),
     ...tokenChoiceSettings,
+    tokenProfile: tokenProfileSetting,
   })
   .superRefine((declared, context) => {
     const fault = whyNoKeyStore(declared);

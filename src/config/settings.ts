@@ -5,6 +5,7 @@ import { pinVariable } from './pin-variable.js';
 import { requestQuotasSetting } from './request-quotas.js';
 import { tlsClientsSetting } from './tls-clients.js';
 import { tokenChoiceSettings, usualTokenLabel } from './token-choice.js';
+import { tokenProfileSetting } from './token-profile.js';
 
 /** A setting: how it is checked, and what it means in one line. Its name elsewhere follows from its name here. */
 interface Setting {
@@ -88,6 +89,11 @@ export const settingTable = {
     type: tokenChoiceSettings.tokenUri,
     meaning: 'The token as a PKCS#11 URI (RFC 7512): pkcs11:token=...;serial=...?module-path=...&pin-source=file:...',
   },
+  tokenProfile: {
+    type: tokenProfileSetting,
+    meaning:
+      "What is special about the kind of token: a profile's name, or {like, gcmIv, calls, mostSessions, refusedAttributes, unkeptAttributes, showsObjectsTwice}; JSON outside the file",
+  },
   tokenPinFile: {
     type: z.string().min(1).optional(),
     meaning: `File with the token's user PIN; or the PIN in ${pinVariable}, or the data directory's own`,
@@ -103,7 +109,7 @@ export const settingTable = {
   keyStores: {
     type: keyStoresSetting,
     meaning:
-      'Further tokens for custom key stores: a list of {clusterId, tokenLabel or tokenSerial or tokenUri, pkcs11Module, pkcs11Parameters}; JSON outside the file',
+      'Further tokens for custom key stores: a list of {clusterId, tokenLabel or tokenSerial or tokenUri, pkcs11Module, pkcs11Parameters, tokenProfile}; JSON outside the file',
   },
   customKeyStoreQuota: {
     type: wholeNumber(0, 1000).default(10),

@@ -2,7 +2,7 @@ import { constants, createPublicKey, publicEncrypt, randomBytes } from 'node:cry
 import { namedCurves } from '../encoding/named-curves.js';
 import { rsaSpki } from '../encoding/spki.js';
 import { aesKey, ecKeyPair, rsaKeyPair } from '../token/key-templates.js';
-import { aesGcm, gcmIvBytes, gcmTagBytes, type RsaHash, rsaOaep } from '../token/mechanisms.js';
+import { aesGcm, gcmTagBytes, type RsaHash, rsaOaep } from '../token/mechanisms.js';
 import type { Token } from '../token/token.js';
 
 /** What a token does in its own way, found by trying. What could not be found out is a sentence that says why. */
@@ -49,7 +49,7 @@ async function gcmIv(token: Token): Promise<'service' | 'token'> {
   const id = randomBytes(32);
   await token.generateForProbe(aesKey, { id, label: probeLabel }, { uses: ['encrypt'], mechanisms: ['AES_GCM'] });
   try {
-    const iv = randomBytes(gcmIvBytes);
+    const iv = token.newGcmIv();
     const given = Buffer.from(iv);
     const mechanism = aesGcm(iv, Buffer.from('probe'));
     await token.encrypt({ key: { id, class: 'secret' }, mechanism, outputBytes: 32 + gcmTagBytes }, randomBytes(32));
@@ -66,7 +66,7 @@ async function sessionCopies(token: Token): Promise<'yes'> {
   await token.generate(aesKey, names, { uses: ['encrypt'], mechanisms: ['AES_GCM'] });
   try {
     token.copyForProbe(original, copy);
-    const call = { key: copy, mechanism: aesGcm(randomBytes(gcmIvBytes), Buffer.from('probe')) };
+    const call = { key: copy, mechanism: aesGcm(token.newGcmIv(), Buffer.from('probe')) };
     await token.encrypt({ ...call, outputBytes: 32 + gcmTagBytes }, randomBytes(32));
     return 'yes';
   } finally {

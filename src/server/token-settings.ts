@@ -1,6 +1,7 @@
 import { pinVariable } from '../config/pin-variable.js';
 import type { Settings } from '../config/settings.js';
 import { type TokenDeclaration, tokenChoice, usualTokenLabel } from '../config/token-choice.js';
+import type { DeclaredProfile } from '../config/token-profile.js';
 import { modulePathOf } from '../token/module-search.js';
 import type { TokenSettings } from '../token/token.js';
 import type { DataDirectory } from './data-directory.js';
@@ -42,7 +43,10 @@ export function keyStoreTokenSettings(settings: Settings): ReadonlyMap<string, (
   return new Map(settings.keyStores.map((each) => [each.clusterId, () => declaredToken(settings, each)]));
 }
 
-type TokenOfSettings = TokenDeclaration & { readonly pkcs11Parameters?: string | undefined };
+type TokenOfSettings = TokenDeclaration & {
+  readonly pkcs11Parameters?: string | undefined;
+  readonly tokenProfile?: DeclaredProfile | undefined;
+};
 
 function declaredToken(settings: Settings, token: TokenOfSettings, usualLabel?: string): DeclaredToken {
   const { selector, ...module } = tokenChoice(token, usualLabel);
@@ -50,6 +54,7 @@ function declaredToken(settings: Settings, token: TokenOfSettings, usualLabel?: 
     module: modulePathOf(module),
     moduleParameters: token.pkcs11Parameters,
     selector,
+    profile: token.tokenProfile,
     limits: {
       sessions: settings.tokenSessions,
       waiting: settings.tokenSessions * 64,

@@ -47,6 +47,10 @@ const attributeTable = {
 
 export type AttributeName = keyof typeof attributeTable;
 
+export function isAttributeName(name: string): name is AttributeName {
+  return Object.hasOwn(attributeTable, name);
+}
+
 interface ValueOfKind {
   boolean: boolean;
   ulong: number;

@@ -120,8 +120,10 @@ export class KeyMaker {
   }
 
   private expectAttributes(session: pkcs11.Handle, handle: pkcs11.Handle, expected: Attributes): void {
+    const { unkeptAttributes, refusedAttributes } = this.profile;
     const names = (Object.keys(expected) as AttributeName[]).filter(
-      (name) => typeof expected[name] === 'boolean' && !this.profile.unkeptAttributes.includes(name),
+      (name) =>
+        typeof expected[name] === 'boolean' && !unkeptAttributes.includes(name) && !refusedAttributes.includes(name),
     );
     const actual = readAttributes(this.cryptoki, session, handle, names);
     for (const name of names) {

@@ -1,4 +1,5 @@
-import type { AttributeName } from './attributes.js';
+import type { DeclaredProfile } from '../config/token-profile.js';
+import { type AttributeName, isAttributeName } from './attributes.js';
 import { relistSoftHsmObjects } from './softhsm-generation.js';
 import type { TokenIdentity } from './token-selection.js';
 
@@ -14,7 +15,19 @@ export interface TokenProfile {
    * True when it may show a process one object twice. CKA_IDs are 32 random bytes, so two objects with one CKA_ID are not
    * an accident elsewhere; who could plant one on purpose has the PIN, and could as well replace the first.
    */
-  readonly showsObjectsTwice?: true;
+  readonly showsObjectsTwice?: boolean;
+  /**
+   * Who makes the initialisation vectors of AES-GCM: the service, of the token's random numbers; or the token, which wants
+   * a buffer of zeros and writes what it has used into it. The service by default.
+   */
+  readonly gcmIv?: 'service' | 'token';
+  /**
+   * Where uses of keys run: what is fast on the spot and what is slow in threads (`mixed`, the default), or all in
+   * threads, for a token behind a network that would make everybody wait.
+   */
+  readonly calls?: 'mixed' | 'threads';
+  /** Sessions that one worker may have open at once, where the token does not say it itself. */
+  readonly mostSessions?: number;
   /** Makes the module look for objects that it may have overlooked; false when that cannot be done. */
   readonly relistObjects?: () => boolean;
 }
@@ -40,8 +53,52 @@ const profiles: readonly TokenProfile[] = [
     showsObjectsTwice: true,
     relistObjects: relistSoftHsmObjects,
   },
+  {
+    // untested: as AWS documents it (docs/hsm/aws-cloudhsm.md); its name in CK_TOKEN_INFO is not documented
+    name: 'AWS CloudHSM',
+    matches: () => false,
+    unkeptAttributes: [],
+    refusedAttributes: ['CKA_ALLOWED_MECHANISMS', 'CKA_COPYABLE', 'CKA_SIGN_RECOVER', 'CKA_VERIFY_RECOVER'],
+    gcmIv: 'token',
+    calls: 'threads',
+  },
 ];
 
-export function profileOf(identity: TokenIdentity): TokenProfile {
-  return profiles.find((profile) => profile.matches(identity)) ?? standard;
+/**
+ * What is known of a token: the profile that the configuration names, or else that of its manufacturer; with what the
+ * configuration says more.
+ *
+ * @throws Error that names a profile or an attribute that is unknown
+ */
+export function profileOf(identity: TokenIdentity, declared: DeclaredProfile = {}): TokenProfile {
+  const { like, unkeptAttributes, refusedAttributes } = declared;
+  const base =
+    like === undefined ? (profiles.find((profile) => profile.matches(identity)) ?? standard) : profileNamed(like);
+  const changes = Object.entries(declared).filter(([name, value]) => name !== 'like' && value !== undefined);
+  if (changes.length === 0) return base;
+  return {
+    ...base,
+    ...Object.fromEntries(changes),
+    name: `${base.name}, with other ${changes.map(([name]) => name).join(', ')}`,
+    unkeptAttributes: unkeptAttributes?.map(knownAttribute) ?? base.unkeptAttributes,
+    refusedAttributes: refusedAttributes?.map(knownAttribute) ?? base.refusedAttributes,
+  };
+}
+
+function profileNamed(name: string): TokenProfile {
+  const all = [...profiles, standard];
+  const found = all.find((profile) => spelled(profile.name) === spelled(name));
+  if (found !== undefined) return found;
+  const names = all.map((profile) => spelled(profile.name)).join(', ');
+  throw new Error(`There is no profile of tokens ${JSON.stringify(name)}: HSM_KMS_TOKEN_PROFILE takes ${names}.`);
+}
+
+/** aws-cloudhsm for AWS CloudHSM. */
+function spelled(name: string): string {
+  return name.toLowerCase().replace(/[^a-z0-9]+/g, '-');
+}
+
+function knownAttribute(name: string): AttributeName {
+  if (isAttributeName(name)) return name;
+  throw new Error(`The profile of the token names ${name}, an attribute that this service does not use: leave it out.`);
 }

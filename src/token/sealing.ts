@@ -29,12 +29,12 @@ export class Sealer {
    * @throws TokenError, ObjectMissingError
    */
   async seal(purpose: string, secret: Buffer): Promise<Buffer> {
-    const iv = this.token.random(gcmIvBytes);
+    const iv = this.token.newGcmIv();
     const sealed = await this.token.encrypt(
       { key: sealingKey, mechanism: aesGcm(iv, Buffer.from(purpose)), outputBytes: secret.length + gcmTagBytes },
       secret,
     );
-    return Buffer.concat([Buffer.from([formatVersion]), iv, sealed]);
+    return Buffer.concat([Buffer.from([formatVersion]), this.token.usedGcmIv(iv), sealed]);
   }
 
   /** @returns undefined when it was not sealed by this token for this purpose. @throws TokenError, ObjectMissingError */

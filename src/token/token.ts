@@ -1,4 +1,5 @@
 import type pkcs11 from 'pkcs11js';
+import type { DeclaredProfile } from '../config/token-profile.js';
 import {
   type AttributeName,
   type Attributes,
@@ -16,12 +17,13 @@ import {
   type ObjectNames,
   sharedSecretTemplate,
 } from './key-templates.js';
-import { ecdh1, type Mechanism } from './mechanisms.js';
+import { ecdh1, gcmIvBytes, type Mechanism } from './mechanisms.js';
 import { loadModule, outlastLoginOfAnother, tokenIdentity, tokenInfo, useSlot } from './module.js';
 import { type KeyObject, ObjectHandles } from './object-handles.js';
 import { PinRefusedError } from './pin-refused-error.js';
-import { profileOf } from './profiles.js';
+import { profileOf, type TokenProfile } from './profiles.js';
 import { TokenError, tokenError } from './return-values.js';
+import { mostSessions, withinLimits } from './session-limits.js';
 import { readWriteSession, SessionPool, type SessionPoolLimits } from './session-pool.js';
 import { type ModuleFacts, moduleFacts, type TokenFacts, tokenFacts } from './token-facts.js';
 import { describeSelector, type TokenIdentity, type TokenSelector } from './token-selection.js';
@@ -38,6 +40,8 @@ export interface TokenSettings {
   /** Reads the PIN, anew at each login. @throws Error that says where it is to be */
   readonly pin: () => string;
   readonly limits: SessionPoolLimits;
+  /** What the configuration says of this kind of token. */
+  readonly profile?: DeclaredProfile | undefined;
 }
 
 /** One use of a key. */
@@ -58,6 +62,7 @@ export class Token {
   readonly identity: TokenIdentity;
   /** What is known of its kind. */
   readonly profileName: string;
+  private readonly profile: TokenProfile;
   private readonly sessions: SessionPool;
   private readonly handles: ObjectHandles;
   private readonly maker: KeyMaker;
@@ -70,6 +75,9 @@ export class Token {
     settings: TokenSettings,
   ) {
     this.identity = tokenIdentity(cryptoki, slot);
+    const profile = profileOf(this.identity, settings.profile);
+    this.profile = profile;
+    this.profileName = profile.name;
     const pin = settings.pin();
     this.loginSession = cryptoki.C_OpenSession(slot, readWriteSession);
     try {
@@ -78,9 +86,8 @@ export class Token {
       cryptoki.C_CloseSession(this.loginSession);
       throw error;
     }
-    this.sessions = new SessionPool(cryptoki, slot, settings.limits);
-    const profile = profileOf(this.identity);
-    this.profileName = profile.name;
+    const limits = withinLimits(settings.limits, profile.mostSessions ?? mostSessions(tokenInfo(cryptoki, slot)));
+    this.sessions = new SessionPool(cryptoki, slot, limits);
     this.handles = new ObjectHandles(cryptoki, profile);
     this.maker = new KeyMaker(cryptoki, this.handles, profile);
   }
@@ -93,6 +100,7 @@ export class Token {
       return new Token(cryptoki, slot, settings);
     } catch (thrown) {
       const error = tokenError(thrown);
+      if (!(error instanceof TokenError)) throw error;
       const Refusal = PinRefusedError.isCauseOf(error) ? PinRefusedError : Error;
       throw new Refusal(
         `The token with ${describeSelector(settings.selector)} refuses the login: ${error.message}. Check its PIN.`,
@@ -140,6 +148,23 @@ export class Token {
   random(bytes: number): Buffer {
     const buffer = Buffer.allocUnsafeSlow(bytes);
     return this.sessions.now((session) => this.cryptoki.C_GenerateRandom(session, buffer));
+  }
+
+  /** An IV to give to CKM_AES_GCM for one encryption; `usedGcmIv` afterwards. @throws TokenError */
+  newGcmIv(): Buffer {
+    return this.profile.gcmIv === 'token' ? Buffer.alloc(gcmIvBytes) : this.random(gcmIvBytes);
+  }
+
+  /**
+   * The IV that an encryption has used: a token that makes it itself has written it into the buffer that it was given.
+   *
+   * @throws Error when it has not: zeros a second time would give the key away
+   */
+  usedGcmIv(iv: Buffer): Buffer {
+    if (this.profile.gcmIv === 'token' && iv.every((byte) => byte === 0)) {
+      throw new Error('the token makes no IVs of AES-GCM, and its profile says that it does (gcmIv)');
+    }
+    return iv;
   }
 
   /** C_EncryptInit, C_Encrypt. @throws TokenError, ObjectMissingError, TokenBusyError */
@@ -379,7 +404,7 @@ export class Token {
 
   /** One operation with a key: on the spot, or its last step in another thread. A stale handle is found again, once. */
   private withKey<T>(call: Pick<KeyCall, 'key' | 'slow'>, steps: Steps<T>): T | Promise<T> {
-    return call.slow && steps.finishElsewhere
+    return (call.slow || this.profile.calls === 'threads') && steps.finishElsewhere
       ? this.withKeyElsewhere(call.key, steps.begin, steps.finishElsewhere)
       : this.withKeyNow(call.key, steps);
   }

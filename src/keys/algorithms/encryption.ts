@@ -1,7 +1,7 @@
 import { additionalData, assemble, type CiphertextBlob, encodeHeader, parse } from '../../encoding/ciphertext-blob.js';
 import { encodeEncryptionContext } from '../../encoding/encryption-context.js';
 import { type OaepHash, oaepDecode, oaepEncode } from '../../encoding/oaep.js';
-import { aesGcm, gcmIvBytes, gcmTagBytes, type MechanismName, plain, rsaOaep } from '../../token/mechanisms.js';
+import { aesGcm, gcmTagBytes, type MechanismName, plain, rsaOaep } from '../../token/mechanisms.js';
 import type { Token } from '../../token/token.js';
 import { currentMaterial, type KeyMaterial, type KeyRecord } from '../key-record.js';
 
@@ -46,7 +46,7 @@ export const aes256Gcm: EncryptionAlgorithm = {
   async encrypt(token, key, plaintext, context) {
     const material = currentMaterial(key);
     const header = headerOf(key, material);
-    const iv = token.random(gcmIvBytes);
+    const iv = token.newGcmIv();
     const sealed = await token.encrypt(
       {
         key: { id: material.ckaId, class: 'secret' },
@@ -55,7 +55,7 @@ export const aes256Gcm: EncryptionAlgorithm = {
       },
       plaintext,
     );
-    return assemble(header, iv, sealed);
+    return assemble(header, token.usedGcmIv(iv), sealed);
   },
 
   async decrypt(token, key, ciphertext, context) {

@@ -1,0 +1,18 @@
+import type pkcs11 from 'pkcs11js';
+import type { SessionPoolLimits } from './session-pool.js';
+
+/** Sessions of a worker besides those of its pool: one holds the login, and synchronous calls share another. */
+const otherSessions = 2;
+
+/** Read-write sessions that the token gives to one process; undefined when it sets no limit, or tells none. */
+export function mostSessions({ maxRwSessionCount, maxSessionCount }: pkcs11.TokenInfo): number | undefined {
+  // CK_EFFECTIVELY_INFINITE is 0; CK_UNAVAILABLE_INFORMATION has all bits set, of 32 in some modules
+  const told = [maxRwSessionCount, maxSessionCount].filter((count) => count > 0 && count < 0xff_ff_ff_ff);
+  return told.length === 0 ? undefined : Math.min(...told);
+}
+
+/** A pool that leaves room for the other sessions. @param most sessions of this process, undefined for no limit */
+export function withinLimits(limits: SessionPoolLimits, most: number | undefined): SessionPoolLimits {
+  if (most === undefined) return limits;
+  return { ...limits, sessions: Math.max(1, Math.min(limits.sessions, most - otherSessions)) };
+}
