@@ -2,7 +2,7 @@ import type { DataKeyPairSpec } from '@aws-sdk/client-kms';
 import { KmsError } from '../contract/kms-error.js';
 import type { EncryptionContext } from '../keys/algorithms/encryption.js';
 import type { KeyRecord } from '../keys/key-record.js';
-import { keySpecs } from '../keys/key-specs.js';
+import { keySpecs, type SupportedUsage } from '../keys/key-specs.js';
 import { encryptionAlgorithmOf, encryptUnder } from './encrypt.js';
 import { refuseInKeyStore } from './keys-in-key-stores.js';
 import type { Kms } from './kms.js';
@@ -24,6 +24,10 @@ async function dataKeyPair(kms: Kms, key: KeyRecord, { KeyPairSpec, EncryptionCo
   refuseInKeyStore(key);
   const keyToken = await kms.tokens.of(key);
   encryptionAlgorithmOf(keyToken, key, 'SYMMETRIC_DEFAULT', EncryptionContext);
+  const usages = Object.keys(row.usages) as SupportedUsage[];
+  if (usages.every((usage) => keyToken.capabilities.offered(KeyPairSpec, usage).length === 0)) {
+    throw new KmsError('UnsupportedOperationException', `The token does not offer ${KeyPairSpec} key pairs.`);
+  }
   const { publicValue, privateValue } = await keyToken.token.generateDisclosedKeyPair(row.generate);
   const PrivateKeyPlaintext = row.encodePrivate(publicValue, privateValue);
   for (const value of Object.values(privateValue)) if (Buffer.isBuffer(value)) value.fill(0);

@@ -58,7 +58,7 @@ export class KeyMaker {
       return { publicValue: {} };
     }
     const wanted = { ...privateKeyTemplate(generation, names, permissions), ...lifetime };
-    const wantedPublic = { ...publicKeyTemplate(generation, names, permissions), ...lifetime };
+    const wantedPublic = { ...publicKeyTemplate(generation, names, this.ofPublicKey(permissions)), ...lifetime };
     const pair = await this.cryptoki
       .C_GenerateKeyPairAsync(session, generation.mechanism, this.templateFor(wantedPublic), this.templateFor(wanted))
       .catch(rethrowAsTokenError);
@@ -110,6 +110,12 @@ export class KeyMaker {
       this.cryptoki.C_DestroyObject(session, pair.privateKey);
       this.cryptoki.C_DestroyObject(session, pair.publicKey);
     }
+  }
+
+  private ofPublicKey(permissions: KeyPermissions): KeyPermissions {
+    const { uses } = permissions;
+    const isTested = this.profile.encryptsToTestPairs && (uses.includes('decrypt') || uses.includes('unwrap'));
+    return isTested ? { ...permissions, uses: [...uses, 'encrypt'] } : permissions;
   }
 
   /** The template without what this kind of token refuses. */

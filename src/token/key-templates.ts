@@ -189,6 +189,8 @@ export function publicKeyTemplate(
     CKA_VERIFY: permits(uses, 'sign'),
     CKA_VERIFY_RECOVER: false,
     CKA_WRAP: false,
+    // NSS has it true for EC keys otherwise
+    CKA_DERIVE: false,
   };
 }
 

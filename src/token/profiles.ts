@@ -1,5 +1,6 @@
 import type { DeclaredProfile } from '../config/token-profile.js';
 import { type AttributeName, isAttributeName } from './attributes.js';
+import { TokenError, tokenError } from './return-values.js';
 import { relistSoftHsmObjects } from './softhsm-generation.js';
 import type { TokenIdentity } from './token-selection.js';
 
@@ -11,6 +12,16 @@ export interface TokenProfile {
   readonly unkeptAttributes: readonly AttributeName[];
   /** Attributes that it refuses in a template: left out. */
   readonly refusedAttributes: readonly AttributeName[];
+  /**
+   * True when it tries a key pair that it has made by encrypting with the public key, where the private one decrypts or
+   * unwraps, and fails if the public key may not.
+   */
+  readonly encryptsToTestPairs?: true;
+  /**
+   * CK_RVs by which a function says that its input is wrong, where PKCS#11 has another. Read so only of the function
+   * itself, when its Init function has taken key and mechanism.
+   */
+  readonly misnamedWrongInput?: { readonly [F in InputFunction]?: readonly number[] };
   /**
    * True when it may show a process one object twice. CKA_IDs are 32 random bytes, so two objects with one CKA_ID are not
    * an accident elsewhere; who could plant one on purpose has the PIN, and could as well replace the first.
@@ -39,10 +50,15 @@ const profiles: readonly TokenProfile[] = [
   {
     name: 'NSS softokn',
     matches: ({ manufacturer }) => manufacturer === 'Mozilla Foundation',
-    // NSS 3.132 answers false for keys that it has just generated
+    // false of keys that it has just generated (3.87, 3.132)
     unkeptAttributes: ['CKA_LOCAL'],
-    // token objects with it are CKR_GENERAL_ERROR: its database has no column for it
-    refusedAttributes: ['CKA_ALLOWED_MECHANISMS'],
+    // token objects with them are CKR_GENERAL_ERROR: its database has no column for them, for CKA_COPYABLE in NSS 3.87;
+    // 3.132 has one, but copies a key all the same
+    refusedAttributes: ['CKA_ALLOWED_MECHANISMS', 'CKA_COPYABLE'],
+    encryptsToTestPairs: true,
+    // after CKM_RSA_PKCS has not found the DigestInfo, C_Verify answers with the last error of the thread, whatever it
+    // was about (CKR_ARGUMENTS_BAD, CKR_DEVICE_ERROR ...); C_Decrypt finds a number above the modulus a bad argument
+    misnamedWrongInput: { C_Verify: [7, 48, 98, 304, 336], C_Decrypt: [7] },
   },
   {
     name: 'SoftHSM',
@@ -101,4 +117,16 @@ function spelled(name: string): string {
 function knownAttribute(name: string): AttributeName {
   if (isAttributeName(name)) return name;
   throw new Error(`The profile of the token names ${name}, an attribute that this service does not use: leave it out.`);
+}
+
+/** CKR_SIGNATURE_INVALID, CKR_ENCRYPTED_DATA_INVALID. */
+const wrongInput = { C_Verify: 192, C_Decrypt: 64 } as const;
+export type InputFunction = keyof typeof wrongInput;
+
+/** What a function threw, as PKCS#11 names it. */
+export function wellNamed(profile: TokenProfile, on: InputFunction, thrown: unknown): Error {
+  const error = tokenError(thrown);
+  const misnamed = profile.misnamedWrongInput?.[on] ?? [];
+  const isMisnamed = error instanceof TokenError && misnamed.some((ckr) => ckr === error.ckr);
+  return isMisnamed ? new TokenError(wrongInput[on], thrown) : error;
 }

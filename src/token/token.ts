@@ -21,7 +21,7 @@ import { ecdh1, gcmIvBytes, type Mechanism } from './mechanisms.js';
 import { loadModule, outlastLoginOfAnother, tokenIdentity, tokenInfo, useSlot } from './module.js';
 import { type KeyObject, ObjectHandles } from './object-handles.js';
 import { PinRefusedError } from './pin-refused-error.js';
-import { profileOf, type TokenProfile } from './profiles.js';
+import { type InputFunction, profileOf, type TokenProfile, wellNamed } from './profiles.js';
 import { TokenError, tokenError } from './return-values.js';
 import { mostSessions, withinLimits } from './session-limits.js';
 import { readWriteSession, SessionPool, type SessionPoolLimits } from './session-pool.js';
@@ -188,8 +188,9 @@ export class Token {
     return this.unlessInputIsWrong(() =>
       this.withKey(call, {
         begin: (session, handle) => this.cryptoki.C_DecryptInit(session, call.mechanism, handle),
-        finish: (session) => this.cryptoki.C_Decrypt(session, ciphertext, output),
-        finishElsewhere: (session) => this.cryptoki.C_DecryptAsync(session, ciphertext, output),
+        finish: (session) => this.wellNamed('C_Decrypt', () => this.cryptoki.C_Decrypt(session, ciphertext, output)),
+        finishElsewhere: (session) =>
+          this.wellNamed('C_Decrypt', () => this.cryptoki.C_DecryptAsync(session, ciphertext, output)),
       }),
     );
   }
@@ -209,7 +210,7 @@ export class Token {
     const verified = this.unlessInputIsWrong(() =>
       this.withKey(call, {
         begin: (session, handle) => this.cryptoki.C_VerifyInit(session, call.mechanism, handle),
-        finish: (session) => this.cryptoki.C_Verify(session, data, signature),
+        finish: (session) => this.wellNamed('C_Verify', () => this.cryptoki.C_Verify(session, data, signature)),
       }),
     );
     return verified === true;
@@ -446,6 +447,19 @@ export class Token {
     if (!(error instanceof TokenError)) return false;
     if (error.reaction === 'handle') this.handles.forget(key);
     return error.reaction === 'handle' || error.reaction === 'session';
+  }
+
+  /** Has what a function throws named as PKCS#11 has it. */
+  private wellNamed<T>(on: InputFunction, call: () => T): T {
+    const rethrow = (thrown: unknown): never => {
+      throw wellNamed(this.profile, on, thrown);
+    };
+    try {
+      const result = call();
+      return result instanceof Promise ? (result.catch(rethrow) as T) : result;
+    } catch (thrown) {
+      return rethrow(thrown);
+    }
   }
 
   /** Undefined for an error that the input explains; where it may as well be the token's fault, its health decides. */

@@ -24,6 +24,7 @@ import {
   secretKeyTemplate,
 } from '../../token/key-templates.js';
 import type { MechanismName } from '../../token/mechanisms.js';
+import { TokenError } from '../../token/return-values.js';
 import type { Token } from '../../token/token.js';
 import type { ProbePolicy } from '../capabilities.js';
 import { expectVerdict } from '../probe-errors.js';
@@ -104,21 +105,24 @@ export class ImportCapabilities {
     const findings = new Map<string, Finding>();
     const id = randomBytes(32);
     const allowed = { uses: ['unwrap', 'decrypt'], mechanisms: ['RSA_PKCS_OAEP', 'RSA_X_509'] } as const;
-    const { publicValue } = await this.token.generateForProbe(
-      rsaKeyPair(probeModulusBits),
-      { ...probeId, id },
-      allowed,
-    );
+    let publicValue: Attributes;
+    try {
+      const names = { ...probeId, id };
+      ({ publicValue } = await this.token.generateForProbe(rsaKeyPair(probeModulusBits), names, allowed));
+    } catch (error) {
+      if (!(error instanceof TokenError) || error.reaction !== 'refused') throw error;
+      for (const { algorithm, kind } of imports()) {
+        findings.set(nameOf(algorithm.name, kind), { reason: `it makes no wrapping keys (${error.message})` });
+      }
+      return findings;
+    }
     try {
       const { CKA_MODULUS: modulus, CKA_PUBLIC_EXPONENT: publicExponent } = publicValue;
       if (!modulus || !publicExponent) throw new Error('the token shows no public key of a wrapping key');
       const wrapFor = createPublicKey({ key: rsaSpki({ modulus, publicExponent }), format: 'der', type: 'spki' });
       const samples = await makeSamples();
-      for (const algorithm of Object.values(wrappingAlgorithms)) {
-        if ('refusal' in algorithm) continue;
-        for (const kind of algorithm.kinds) {
-          findings.set(nameOf(algorithm.name, kind), await this.firstThatWorks(id, wrapFor, algorithm, samples[kind]));
-        }
+      for (const { algorithm, kind } of imports()) {
+        findings.set(nameOf(algorithm.name, kind), await this.firstThatWorks(id, wrapFor, algorithm, samples[kind]));
       }
       return findings;
     } finally {
@@ -183,6 +187,13 @@ export class ImportCapabilities {
       throw error;
     }
   }
+}
+
+/** Each algorithm with each kind of key material that KMS has for it. */
+function imports(): { algorithm: WrappingAlgorithm; kind: MaterialKind }[] {
+  return Object.values(wrappingAlgorithms).flatMap((algorithm) =>
+    'refusal' in algorithm ? [] : algorithm.kinds.map((kind) => ({ algorithm, kind })),
+  );
 }
 
 const nameOf = (algorithm: AlgorithmSpec, kind: MaterialKind) => `${algorithm}/${kind}`;
