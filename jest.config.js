@@ -12,6 +12,8 @@ export default {
       },
     ],
   },
+  globalSetup: '<rootDir>/test/service/sid/set-up.mjs',
+  globalTeardown: '<rootDir>/test/service/sid/tear-down.mjs',
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
   testTimeout: 60_000,

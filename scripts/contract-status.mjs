@@ -151,7 +151,13 @@ async function probe() {
     const [label, pin] = ['contract-status', 'only-for-this-probe'];
     initialiseSoftHsmToken(label, { securityOfficer: pin, user: pin });
     const limits = { sessions: 4, waiting: 16, waitMilliseconds: 10_000 };
-    const token = Token.open({ module: softHsmModule(), moduleParameters: undefined, selector: { label }, pin: () => pin, limits });
+    const token = Token.open({
+      module: softHsmModule(),
+      moduleParameters: undefined,
+      selector: { label },
+      pin: () => pin,
+      limits,
+    });
     const report = (await Capabilities.probe(token, { allowSplit: true })).report();
     const { identity } = token;
     await token.close();

@@ -1,4 +1,4 @@
-/** What the system's package manager has to bring: SoftHSM2, a compiler for the native addons, openssl for tests. */
+/** What the system's package manager has to bring: SoftHSM2, a compiler for the native addons, openssl and NSS for tests. */
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -43,6 +43,8 @@ function missingPackages({ toCompile, toTest }) {
     if (!isCommand('python3')) missing.push({ apt: 'python3', elsewhere: 'python3' });
   }
   if (toTest && !isCommand('openssl')) missing.push({ apt: 'openssl', elsewhere: 'openssl' });
+  // the second token of the tests; certutil brings libsoftokn3.so with it
+  if (toTest && !isCommand('certutil')) missing.push({ apt: 'libnss3-tools', elsewhere: 'NSS with its certutil' });
   return missing;
 }
 

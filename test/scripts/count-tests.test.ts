@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
@@ -11,13 +11,14 @@ beforeAll(() => {
 afterAll(() => rmSync(directory, { recursive: true }));
 
 /** Runs jest over one test file, counted by the reporter. */
-function run(content: string) {
+function run(content: string, counts = '') {
   writeFileSync(join(directory, 'package.json'), '{}');
   writeFileSync(join(directory, 'some.test.js'), content);
   const jest = resolve('node_modules/jest/bin/jest.js');
   const { status, stdout } = spawnSync(process.execPath, [jest, `--reporters=${resolve('scripts/count-tests.mjs')}`], {
     cwd: directory,
     encoding: 'utf8',
+    env: { ...process.env, HSM_KMS_TEST_COUNTS: counts },
   });
   return { status, lastLine: stdout.trimEnd().split('\n').at(-1) };
 }
@@ -28,6 +29,12 @@ test('ends with what passed, failed and was skipped', () => {
     lastLine: '1 passed, 1 failed, 2 skipped',
   });
   expect(run("test('a', () => {});")).toEqual({ status: 0, lastLine: '1 passed, 0 failed, 0 skipped' });
+});
+
+test('leaves the counts in a file for who runs jest several times', () => {
+  const file = join(directory, 'counts');
+  expect(run("test('a', () => {}); test.skip('c', () => {});", file).lastLine).not.toMatch(/skipped$/);
+  expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ passed: 1, failed: 0, skipped: 1 });
 });
 
 test('counts a file that does not load as a failure', () => {
