@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { call } from '../service/http.js';
 import { refusal } from '../service/refusal.js';
 import { accountId, region, Service } from '../service/service.js';
+import { offeredRows, whyLacking } from '../service/tested-token.js';
 
 let service: Service;
 beforeAll(async () => {
@@ -32,15 +33,21 @@ const matrix: Partial<Record<KeySpec, Partial<Record<KeyUsageType, string[]>>>> 
   ECC_NIST_P384: { SIGN_VERIFY: ['ECDSA_SHA_384'], KEY_AGREEMENT: ['ECDH'] },
   ECC_NIST_P521: { SIGN_VERIFY: ['ECDSA_SHA_512'], KEY_AGREEMENT: ['ECDH'] },
   ECC_SECG_P256K1: { SIGN_VERIFY: ['ECDSA_SHA_256'] },
-  // without ED25519_PH_SHA_512: SoftHSM2 does not do it
+  // without ED25519_PH_SHA_512: no token that is tested does it
   ECC_NIST_EDWARDS25519: { SIGN_VERIFY: ['ED25519_SHA_512'] },
   HMAC_224: { GENERATE_VERIFY_MAC: ['HMAC_SHA_224'] },
   HMAC_256: { GENERATE_VERIFY_MAC: ['HMAC_SHA_256'] },
   HMAC_384: { GENERATE_VERIFY_MAC: ['HMAC_SHA_384'] },
   HMAC_512: { GENERATE_VERIFY_MAC: ['HMAC_SHA_512'] },
+  ML_DSA_44: { SIGN_VERIFY: ['ML_DSA_SHAKE_256'] },
+  ML_DSA_65: { SIGN_VERIFY: ['ML_DSA_SHAKE_256'] },
+  ML_DSA_87: { SIGN_VERIFY: ['ML_DSA_SHAKE_256'] },
 };
-const pairs = (Object.keys(matrix) as KeySpec[]).flatMap((spec) => usages.map((usage) => [spec, usage] as const));
+const pairs = (Object.keys(matrix) as KeySpec[]).flatMap((spec) =>
+  usages.map((usage): [KeySpec, KeyUsageType] => [spec, usage]),
+);
 const allowed = pairs.filter(([spec, usage]) => matrix[spec]?.[usage]);
+const offered = offeredRows(allowed, ([spec]) => spec);
 const refused = pairs.filter(([spec, usage]) => !matrix[spec]?.[usage]);
 
 const algorithmMember: Partial<Record<KeyUsageType, string>> = {
@@ -50,7 +57,7 @@ const algorithmMember: Partial<Record<KeyUsageType, string>> = {
   KEY_AGREEMENT: 'KeyAgreementAlgorithms',
 };
 
-describe.each(allowed)('%s for %s', (KeySpec, KeyUsage) => {
+describe.each(offered)('%s for %s', (KeySpec, KeyUsage) => {
   test('is made, enabled, and described alike by CreateKey, DescribeKey and GetPublicKey', async () => {
     const { KeyMetadata } = await service.kms.createKey({ KeySpec, KeyUsage });
     const KeyId = KeyMetadata!.KeyId!;
@@ -66,7 +73,7 @@ describe.each(allowed)('%s for %s', (KeySpec, KeyUsage) => {
     expect(Math.abs(KeyMetadata!.CreationDate!.getTime() - Date.now())).toBeLessThan(60_000);
     expect((await service.kms.describeKey({ KeyId })).KeyMetadata).toEqual(KeyMetadata);
 
-    if (/^(RSA|ECC)_/.test(KeySpec)) {
+    if (/^(RSA|ECC|ML_DSA)_/.test(KeySpec)) {
       const { $metadata: _, ...answer } = await service.kms.getPublicKey({ KeyId });
       const PublicKey = expect.any(Uint8Array);
       expect(answer).toEqual({
@@ -103,9 +110,7 @@ test.each(Object.keys(matrix).filter((spec) => spec !== 'SYMMETRIC_DEFAULT') as 
 
 test.each<[KeySpec, KeyUsageType]>([
   ['SM2', 'SIGN_VERIFY'],
-  ['ML_DSA_44', 'SIGN_VERIFY'],
-  ['ML_DSA_65', 'SIGN_VERIFY'],
-  ['ML_DSA_87', 'SIGN_VERIFY'],
+  ...allowed.filter(([spec]) => whyLacking(spec)),
   ['ML_KEM_512', 'ENCAPSULATE_DECAPSULATE'],
   ['ML_KEM_768', 'ENCAPSULATE_DECAPSULATE'],
   ['ML_KEM_1024', 'ENCAPSULATE_DECAPSULATE'],

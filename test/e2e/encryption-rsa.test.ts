@@ -3,6 +3,7 @@ import type { EncryptionAlgorithmSpec, KeySpec } from '@aws-sdk/client-kms';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { refusal } from '../service/refusal.js';
 import { Service } from '../service/service.js';
+import { testWith } from '../service/tested-token.js';
 
 type Hash = 'sha1' | 'sha256';
 const algorithms: [EncryptionAlgorithmSpec, Hash, number][] = [
@@ -146,7 +147,7 @@ test('an RSA key binds no encryption context', async () => {
   expect((await service.kms.encrypt(empty)).CiphertextBlob).toHaveLength(256);
 });
 
-test('SHA-256 is split between token and service where the setting allows it, and only then', async () => {
+testWith('a lack of OAEP with SHA-256', 'SHA-256 is split where the setting allows it, and only then', async () => {
   const strict = await Service.start({ flags: ['--split-oaep', 'false'] });
   try {
     const { KeyMetadata } = await strict.kms.createKey({ KeySpec: 'RSA_2048', KeyUsage: 'ENCRYPT_DECRYPT' });

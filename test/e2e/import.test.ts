@@ -21,6 +21,7 @@ import type {
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { importInto, newPair, pkcs8, spki } from '../service/byok.js';
 import { Service } from '../service/service.js';
+import { offeredRows } from '../service/tested-token.js';
 
 let service: Service;
 beforeAll(async () => {
@@ -106,25 +107,28 @@ const signatures: [KeySpec, SigningAlgorithmSpec, string | null, AlgorithmSpec[]
   ['RSA_3072', 'RSASSA_PKCS1_V1_5_SHA_384', 'sha384', ['RSA_AES_KEY_WRAP_SHA_1']],
   ['RSA_4096', 'RSASSA_PKCS1_V1_5_SHA_512', 'sha512', ['RSA_AES_KEY_WRAP_SHA_256']],
 ];
-describe.each(signatures)('an %s signing key', (spec, SigningAlgorithm, hash, algorithms) => {
-  test.each(algorithms)('is imported with %s, and signs as it does outside', async (algorithm) => {
-    const { KeyId } = await newKey(spec, 'SIGN_VERIFY');
-    const { publicKey, privateKey } = newPair(spec);
-    const needsMore = spec === 'ECC_NIST_P521' && !algorithm.startsWith('RSA_AES');
-    await importInto(service, KeyId, pkcs8(privateKey), {
-      algorithm,
-      wrappingKeySpec: needsMore ? 'RSA_3072' : 'RSA_2048',
+describe.each(offeredRows(signatures, ([spec]) => spec))(
+  'an %s signing key',
+  (spec, SigningAlgorithm, hash, algorithms) => {
+    test.each(algorithms)('is imported with %s, and signs as it does outside', async (algorithm) => {
+      const { KeyId } = await newKey(spec, 'SIGN_VERIFY');
+      const { publicKey, privateKey } = newPair(spec);
+      const needsMore = spec === 'ECC_NIST_P521' && !algorithm.startsWith('RSA_AES');
+      await importInto(service, KeyId, pkcs8(privateKey), {
+        algorithm,
+        wrappingKeySpec: needsMore ? 'RSA_3072' : 'RSA_2048',
+      });
+      const { PublicKey } = await service.kms.getPublicKey({ KeyId });
+      expect(Buffer.from(PublicKey!)).toEqual(spki(publicKey));
+      const Message = randomBytes(70);
+      const { Signature } = await service.kms.sign({ KeyId, Message, SigningAlgorithm });
+      expect(verify(hash, Message, publicKey, Signature!)).toBe(true);
+      const outside = sign(hash, Message, privateKey);
+      const verified = await service.kms.verify({ KeyId, Message, Signature: outside, SigningAlgorithm });
+      expect(verified.SignatureValid).toBe(true);
     });
-    const { PublicKey } = await service.kms.getPublicKey({ KeyId });
-    expect(Buffer.from(PublicKey!)).toEqual(spki(publicKey));
-    const Message = randomBytes(70);
-    const { Signature } = await service.kms.sign({ KeyId, Message, SigningAlgorithm });
-    expect(verify(hash, Message, publicKey, Signature!)).toBe(true);
-    const outside = sign(hash, Message, privateKey);
-    const verified = await service.kms.verify({ KeyId, Message, Signature: outside, SigningAlgorithm });
-    expect(verified.SignatureValid).toBe(true);
-  });
-});
+  },
+);
 
 test.each(['RSA_AES_KEY_WRAP_SHA_1'] as AlgorithmSpec[])(
   'an RSA encryption key is imported with %s, and decrypts what is encrypted outside',

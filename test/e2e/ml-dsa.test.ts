@@ -1,16 +1,17 @@
 import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { NssService, whyNoNewerNss } from '../service/nss-service.js';
 import { refusal, refusalName } from '../service/refusal.js';
+import { Service } from '../service/service.js';
+import { runOfSid } from '../service/sid/sid.js';
+import { describeWith } from '../service/tested-token.js';
 
-const reason = whyNoNewerNss();
-if (reason) console.warn(`SKIPPED: ML-DSA in a token that has it (NSS 3.132): ${reason}`);
-
-(reason ? describe.skip : describe)('ML-DSA in a token that has it (NSS of Debian sid)', () => {
-  let service: NssService;
+describeWith('ML_DSA_44', 'ML-DSA', () => {
+  let service: Service;
   beforeAll(async () => {
-    service = await NssService.start();
-  }, 180_000);
+    service = await Service.start();
+  });
   afterAll(() => service?.end());
 
   const specs = ['ML_DSA_44', 'ML_DSA_65', 'ML_DSA_87'] as const;
@@ -29,18 +30,21 @@ if (reason) console.warn(`SKIPPED: ML-DSA in a token that has it (NSS 3.132): ${
     test('signs what OpenSSL verifies with GetPublicKey, and nothing else', async () => {
       const { PublicKey } = await service.kms.getPublicKey({ KeyId });
       const { Signature } = await service.kms.sign({ KeyId, Message, SigningAlgorithm });
-      const files = {
-        'key.der': Buffer.from(PublicKey as Uint8Array),
-        message: Message,
-        other: Buffer.concat([Message, Buffer.from('.')]),
-        signature: Buffer.from(Signature as Uint8Array),
+      const file = (name: string, content: Uint8Array) => {
+        const path = join(service.dataDir, name);
+        writeFileSync(path, content);
+        return path;
       };
+      const key = file('key.der', PublicKey as Uint8Array);
+      const signature = file('signature', Signature as Uint8Array);
+      file('message', Message);
+      file('other', Buffer.concat([Message, Buffer.from('.')]));
+      // OpenSSL of the same Debian: 3.5 is the first that knows ML-DSA
       const verify = (message: string) =>
-        service.run(
-          files,
+        runOfSid(
           'openssl',
-          ...['pkeyutl', '-verify', '-pubin', '-keyform', 'DER', '-inkey', '/files/key.der', '-rawin'],
-          ...['-in', `/files/${message}`, '-sigfile', '/files/signature'],
+          ...['pkeyutl', '-verify', '-pubin', '-keyform', 'DER', '-inkey', key, '-rawin'],
+          ...['-in', join(service.dataDir, message), '-sigfile', signature],
         );
       expect(verify('message')).toContain('Signature Verified Successfully');
       expect(() => verify('other')).toThrow();

@@ -1,9 +1,10 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { call, send } from '../service/http.js';
 import { refusalName } from '../service/refusal.js';
 import { Service } from '../service/service.js';
+import { testedToken } from '../service/tested-token.js';
 
 let service: Service;
 /** Secrets that went through the service, in every form in which they could be written down. */
@@ -22,8 +23,8 @@ beforeAll(async () => {
   const plaintext = Buffer.from('the plaintext of nobody else');
   keepSecret('plaintext', plaintext);
   keepSecret('secret access key', Buffer.from(service.credentials.secretAccessKey));
-  for (const pin of ['token-user-pin', 'token-so-pin']) {
-    keepSecret(pin, readFileSync(join(service.dataDir, pin)).subarray(0, 32));
+  for (const pin of [testedToken.access(service.dataDir).pinFile, join(service.dataDir, 'token-so-pin')]) {
+    if (existsSync(pin)) keepSecret(basename(pin), readFileSync(pin).subarray(0, 32));
   }
   const { KeyId } = await service.newKey();
   const { CiphertextBlob } = await kms.encrypt({ KeyId, Plaintext: plaintext });

@@ -8,6 +8,7 @@ import { newPair, pkcs8, spki } from '../service/byok.js';
 import { tokenObjects } from '../service/database.js';
 import { refusalName } from '../service/refusal.js';
 import { accountId, hsmKms, region, Service } from '../service/service.js';
+import { signingSpecNotOffered, whyLacking } from '../service/tested-token.js';
 import { inspectToken } from '../service/token-inspection.js';
 
 const id = (n: number) => `5eed0000-0000-4000-8000-${String(n).padStart(12, '0')}`;
@@ -51,6 +52,7 @@ const lonely = {
 
 describe('a seed', () => {
   const privateKeys = { ec: newPair('ECC_NIST_P384'), rsa: newPair('RSA_2048'), ed: newPair('ECC_NIST_EDWARDS25519') };
+  const hasEd25519 = whyLacking('ECC_NIST_EDWARDS25519') === undefined;
   const hmacKey = randomBytes(32);
   const seed = [
     {
@@ -85,11 +87,11 @@ describe('a seed', () => {
       ...{ KeyId: id(14), KeySpec: 'RSA_2048', KeyUsage: 'SIGN_VERIFY', Origin: 'EXTERNAL' },
       KeyMaterial: pkcs8(privateKeys.rsa.privateKey).toString('base64'),
     },
-    {
+    hasEd25519 && {
       ...{ KeyId: id(15), KeySpec: 'ECC_NIST_EDWARDS25519', KeyUsage: 'SIGN_VERIFY', Origin: 'EXTERNAL' },
       KeyMaterial: pkcs8(privateKeys.ed.privateKey).toString('base64'),
     },
-  ];
+  ].filter((key) => key !== false);
 
   let seeded: Service;
   beforeAll(async () => {
@@ -169,7 +171,8 @@ describe('a seed', () => {
     const { kms } = seeded;
     expect(await describeKey(id(10))).toMatchObject({ KeyState: 'PendingImport', Origin: 'EXTERNAL' });
     const isImported = { KeyState: 'Enabled', ExpirationModel: 'KEY_MATERIAL_DOES_NOT_EXPIRE' };
-    for (const n of [11, 12, 13, 14, 15]) expect(await describeKey(id(n))).toMatchObject(isImported);
+    for (const n of [11, 12, 13, 14, ...(hasEd25519 ? [15] : [])])
+      expect(await describeKey(id(n))).toMatchObject(isImported);
     const { CiphertextBlob } = await kms.encrypt({ KeyId: id(11), Plaintext: Message });
     expect(await kms.decrypt({ CiphertextBlob })).toMatchObject({ Plaintext: Message });
     const { Mac } = await kms.generateMac({ KeyId: id(12), Message, MacAlgorithm: 'HMAC_SHA_256' });
@@ -179,7 +182,7 @@ describe('a seed', () => {
       [id(14), 'RSASSA_PKCS1_V1_5_SHA_256', 'sha256', privateKeys.rsa],
       [id(15), 'ED25519_SHA_512', null, privateKeys.ed],
     ] as const;
-    for (const [KeyId, SigningAlgorithm, hash, pair] of signed) {
+    for (const [KeyId, SigningAlgorithm, hash, pair] of signed.slice(0, hasEd25519 ? 3 : 2)) {
       const { Signature } = await kms.sign({ KeyId, Message, SigningAlgorithm });
       expect(verify(hash, Message, pair.publicKey, Signature!)).toBe(true);
     }
@@ -298,7 +301,11 @@ describe('a seed that is bad', () => {
       { Policy: lonely },
       /MalformedPolicyDocumentException: The new key policy will not allow/,
     ],
-    ['a token that lacks the algorithm', { KeySpec: 'ML_DSA_44', KeyUsage: 'SIGN_VERIFY' }, /does not offer ML_DSA_44/],
+    [
+      'a token that lacks the algorithm',
+      { KeySpec: signingSpecNotOffered, KeyUsage: 'SIGN_VERIFY' },
+      new RegExp(`does not offer ${signingSpecNotOffered}`),
+    ],
   ])('%s', async (_, key, sentence) => {
     const { code, output } = await init(dataDir, seedFile({ KeyId: id(9), ...key }));
     expect(code).toBe(1);

@@ -18,6 +18,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { mainModule } from '../service/built-service.js';
 import { CertificateAuthority, type CertificateFiles } from '../service/certificates.js';
 import { cleanEnvironment, hsmKms, Service } from '../service/service.js';
+import { testWith, whyLacking } from '../service/tested-token.js';
 
 /** nobody. */
 const otherUser = 65534;
@@ -26,6 +27,7 @@ const isRoot = process.geteuid?.() === 0;
 let directory: string;
 /** Where an initialised data directory lies; each test gets a copy. */
 let initialised: string;
+const ownSoftHsm = "the service's own SoftHSM2";
 let dataDir: string;
 let certificate: CertificateFiles;
 let expired: CertificateFiles;
@@ -133,7 +135,7 @@ describe("the token's PIN file", () => {
     expectOneSentence(await serve('--token-pin-file', pin()), sentence);
   });
 
-  test('of the data directory that has been removed', async () => {
+  testWith(ownSoftHsm, 'of the data directory that has been removed', async () => {
     unlinkSync(join(dataDir, 'token-user-pin'));
     expectOneSentence(await serve(), /PIN file .+token-user-pin cannot be read \(ENOENT\)/);
   });
@@ -145,7 +147,7 @@ describe("the token's PIN file", () => {
     expect(ending.output).not.toContain('wrong-pin');
   });
 
-  test('that a module of the user needs', async () => {
+  testWith(ownSoftHsm, 'that a module of the user needs', async () => {
     const { path } = firstModule();
     expectOneSentence(await serve('--pkcs11-module', path), /PIN is missing: set HSM_KMS_TOKEN_PIN_FILE/);
   });
@@ -273,7 +275,7 @@ describe('the data directory', () => {
     const endings = await Promise.all([1, 2, 3, 4].map(() => run('init', '--data-dir', fresh)));
     for (const { code, output } of endings) expect({ code, output }).toMatchObject({ code: 0 });
     const made = (what: string) => endings.filter(({ output }) => output.includes(`made ${what}`)).length;
-    expect(made('a SoftHSM2 token')).toBe(1);
+    expect(made('a SoftHSM2 token')).toBe(whyLacking(ownSoftHsm) ? 0 : 1);
     expect(made('the sealing key')).toBe(1);
     expect(made('the administrator')).toBe(1);
     dataDir = fresh;

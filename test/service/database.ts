@@ -1,7 +1,7 @@
-import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import type { Service } from './service.js';
+import { testedToken } from './tested-token.js';
 
 /** One statement on the database of a service, which may run: how tests let time pass. @returns the rows, if any */
 export function sql<Row>(service: Service, statement: string, ...values: (string | number | null)[]): Row[] {
@@ -16,8 +16,7 @@ export function sql<Row>(service: Service, statement: string, ...values: (string
   }
 }
 
-/** How many objects the service's SoftHSM2 token holds: a file each. */
+/** How many objects the service's token holds. */
 export function tokenObjects(service: Service): number {
-  const files = readdirSync(join(service.dataDir, 'tokens'), { recursive: true, encoding: 'utf8' });
-  return files.filter((file) => file.endsWith('.object') && !file.endsWith('token.object')).length;
+  return testedToken.objects(service.dataDir);
 }

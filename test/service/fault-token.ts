@@ -17,6 +17,7 @@ import { fileURLToPath } from 'node:url';
 import { TokenError } from '../../src/token/return-values.js';
 import { softHsmModule } from '../../src/token/softhsm.js';
 import { Service, type ServiceOptions } from './service.js';
+import { testedToken, whyLacking } from './tested-token.js';
 
 const sources = fileURLToPath(new URL('../fault-token/', import.meta.url));
 const units = ['fault-token.c', 'commands.c'];
@@ -33,6 +34,8 @@ export function whyNoFaultToken(): string | undefined {
   if (!process.env.HSM_KMS_TEST_FAULTS) {
     return 'what the service does about a token that fails is not finished; HSM_KMS_TEST_FAULTS=1 runs them all the same';
   }
+  const isOverSoftHsm = whyLacking("the service's own SoftHSM2") === undefined;
+  if (!isOverSoftHsm) return `the fault-injecting module is tested over SoftHSM2, and this is ${testedToken.title}`;
   if (process.platform !== 'linux') return 'the fault-injecting module is for Linux';
   try {
     execFileSync('cc', ['--version'], { stdio: 'ignore' });

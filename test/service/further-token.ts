@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { softHsmModule } from '../../src/token/softhsm.js';
-import { cleanEnvironment } from './service.js';
+import { cleanEnvironment, serviceNode } from './service.js';
+import { testedToken } from './tested-token.js';
 
 const script = fileURLToPath(new URL('./token-process.mjs', import.meta.url));
 
-/** Makes a token beside the service's own, in the same SoftHSM2. */
+/** Makes a token beside the service's own, in SoftHSM2. */
 export async function makeToken(dataDir: string, label: string, pin: string): Promise<void> {
   await tokenProcess(dataDir, 'init', label, 'security-officer', pin);
 }
@@ -24,22 +25,28 @@ export async function keyLabels(dataDir: string, label: string, pin: string): Pr
 }
 
 /** The same of the service's own token. */
-export function ownKeyLabels(dataDir: string): Promise<string[]> {
-  return keyLabels(dataDir, 'hsm-kms', ownPin(dataDir));
+export async function ownKeyLabels(dataDir: string): Promise<string[]> {
+  return (await ownTokenProcess(dataDir, 'keys')) as string[];
 }
 
 /** Logs in to the service's own token and out again, all the time. @returns how often */
 export function logInOftenToOwnToken(dataDir: string, milliseconds: number): Promise<number> {
-  return tokenProcess(dataDir, 'logins', 'hsm-kms', ownPin(dataDir), `${milliseconds}`) as Promise<number>;
+  return ownTokenProcess(dataDir, 'logins', `${milliseconds}`) as Promise<number>;
 }
 
-function ownPin(dataDir: string): string {
-  return readFileSync(join(dataDir, 'token-user-pin'), 'utf8').trim();
+function ownTokenProcess(dataDir: string, command: string, ...more: string[]): Promise<unknown> {
+  const { module, parameters, label, pinFile } = testedToken.access(dataDir);
+  const given = [module, command, label, readFileSync(pinFile, 'utf8').trim(), ...more];
+  return run(dataDir, given, serviceNode(), parameters === undefined ? {} : { MODULE_PARAMETERS: parameters });
 }
 
-async function tokenProcess(dataDir: string, ...parameters: string[]): Promise<unknown> {
-  const { stdout } = await promisify(execFile)(process.execPath, [script, softHsmModule(), ...parameters], {
-    env: { ...cleanEnvironment(), SOFTHSM2_CONF: join(dataDir, 'softhsm2.conf') },
+function tokenProcess(dataDir: string, ...parameters: string[]): Promise<unknown> {
+  return run(dataDir, [softHsmModule(), ...parameters]);
+}
+
+async function run(dataDir: string, given: readonly string[], node = process.execPath, more = {}): Promise<unknown> {
+  const { stdout } = await promisify(execFile)(node, [script, ...given], {
+    env: { ...cleanEnvironment(), SOFTHSM2_CONF: join(dataDir, 'softhsm2.conf'), ...more },
   });
   return JSON.parse(stdout);
 }

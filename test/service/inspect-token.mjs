@@ -2,16 +2,17 @@
  * What somebody who has the user PIN and the token's library can do to the keys in it. A process of its own, which
  * shares no code with the service: it tries, and prints what came of it as JSON.
  *
- * stdin: { module, pin }; SOFTHSM2_CONF in the environment
+ * stdin: { module, parameters, label, pin }; SOFTHSM2_CONF in the environment
  */
 import { readFileSync } from 'node:fs';
 import pkcs11 from 'pkcs11js';
 
-const { module, pin } = JSON.parse(readFileSync(0, 'utf8'));
+const { module, parameters, label, pin } = JSON.parse(readFileSync(0, 'utf8'));
 const cryptoki = new pkcs11.PKCS11();
 cryptoki.load(module);
-cryptoki.C_Initialize({ flags: 2 });
-const slot = cryptoki.C_GetSlotList(true)[0];
+// pkcs11js drops the last character of the parameters
+cryptoki.C_Initialize({ flags: 2, ...(parameters && { libraryParameters: `${parameters} ` }) });
+const slot = cryptoki.C_GetSlotList(true).find((each) => cryptoki.C_GetTokenInfo(each).label.trimEnd() === label);
 const session = cryptoki.C_OpenSession(slot, pkcs11.CKF_SERIAL_SESSION | pkcs11.CKF_RW_SESSION);
 cryptoki.C_Login(session, pkcs11.CKU_USER, pin);
 

@@ -15,7 +15,7 @@ const { openOwnToken } = await load('server/own-token.js');
 const { Sealer } = await load('token/sealing.js');
 const { Sessions } = await load('authorization/sessions/sessions.js');
 
-const { settings } = loadSettings({ flags: { dataDir } });
+const { settings } = loadSettings({ flags: { dataDir }, environment: process.env });
 const token = openOwnToken(settings, dataDirectory(settings), () => {});
 const { issuedAt, expiresAt, ...facts } = JSON.parse(session);
 const sessions = new Sessions(new Sealer(token));

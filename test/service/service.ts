@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type CreateKeyRequest, KMS } from '@aws-sdk/client-kms';
 import { expectFreshBuild, mainModule } from './built-service.js';
+import { testedToken } from './tested-token.js';
 
 export const region = 'us-east-1';
 export const accountId = '000000000000';
@@ -34,7 +35,7 @@ export interface Credentials {
 }
 
 /**
- * The real service as a person starts it, over a SoftHSM2 token of its own: `hsm-kms init`, then `hsm-kms serve`.
+ * The real service as a person starts it, over a token of its own, SoftHSM2's by default (tested-token.ts): `hsm-kms init`, then `hsm-kms serve`.
  *
  * @example
  * const service = await Service.start();
@@ -136,12 +137,12 @@ export class Service {
   async serve(): Promise<void> {
     const { port = 0, workers = 1, flags = [] } = this.options;
     const child = spawn(
-      process.execPath,
+      serviceNode(),
       [
         ...[mainModule, 'serve', '--data-dir', this.dataDir, '--port', String(port), '--workers', String(workers)],
         ...['--log-level', 'debug', ...flags],
       ],
-      { env: cleanEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] },
+      { env: serviceEnvironment(this.dataDir), stdio: ['ignore', 'pipe', 'pipe'] },
     );
     this.process = child;
     const killWithMe = () => child.kill('SIGKILL');
@@ -194,10 +195,19 @@ export class Service {
   }
 }
 
+/** False for what is below a file: the service has to say so itself. */
+function canHold(directory: string): boolean {
+  if (existsSync(directory)) return statSync(directory).isDirectory();
+  return canHold(dirname(directory));
+}
+
 /** Runs one command of the CLI to its end. */
 export async function hsmKms(...parameters: string[]): Promise<{ code: number | null; output: string }> {
-  const child = spawn(process.execPath, [mainModule, ...parameters], {
-    env: cleanEnvironment(),
+  const place = parameters.indexOf('--data-dir');
+  const dataDir = place < 0 ? undefined : parameters[place + 1];
+  if (dataDir !== undefined && parameters[0] === 'init' && canHold(dataDir)) testedToken.make(dataDir);
+  const child = spawn(serviceNode(), [mainModule, ...parameters], {
+    env: dataDir === undefined ? cleanEnvironment() : serviceEnvironment(dataDir),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
@@ -218,6 +228,14 @@ export async function freePort(): Promise<number> {
   server.close();
   await once(server, 'close');
   return port;
+}
+
+/** The Node.js that runs the service. */
+export const serviceNode = () => testedToken.node?.() ?? process.execPath;
+
+/** What a process of the service finds in its environment: the tested token. */
+export function serviceEnvironment(dataDir: string): NodeJS.ProcessEnv {
+  return { ...cleanEnvironment(), ...testedToken.settings(dataDir) };
 }
 
 /** The environment without what would configure the service, or its clients, from outside. */

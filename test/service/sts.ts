@@ -6,7 +6,7 @@ import { Sha256 } from '@aws-crypto/sha256-js';
 import { SignatureV4 } from '@smithy/signature-v4';
 import { mainModule } from './built-service.js';
 import { type Answer, send } from './http.js';
-import { accountId, type Credentials, cleanEnvironment, region, type Service } from './service.js';
+import { accountId, type Credentials, region, type Service, serviceEnvironment, serviceNode } from './service.js';
 
 export const formType = 'application/x-www-form-urlencoded; charset=utf-8';
 
@@ -92,9 +92,9 @@ export function stsError({ body }: Answer): { code: string | undefined; message:
 export async function issueSession(service: Service, session: object): Promise<Required<Credentials>> {
   const program = fileURLToPath(new URL('issue-session.mjs', import.meta.url));
   const { stdout } = await promisify(execFile)(
-    process.execPath,
+    serviceNode(),
     [program, dirname(dirname(mainModule)), service.dataDir, JSON.stringify(session)],
-    { env: cleanEnvironment() },
+    { env: serviceEnvironment(service.dataDir) },
   );
   return JSON.parse(stdout);
 }

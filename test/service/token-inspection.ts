@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { softHsmModule } from '../../src/token/softhsm.js';
-import { cleanEnvironment, type Service } from './service.js';
+import { cleanEnvironment, type Service, serviceNode } from './service.js';
+import { testedToken } from './tested-token.js';
 
 /** 'done', or the CK_RV that it was refused with. */
 export type Outcome = 'done' | number;
@@ -41,13 +41,13 @@ export interface TokenInspection {
 
 /** Looks into the service's token past the service: another process, with the library and the user PIN. */
 export async function inspectToken(service: Service): Promise<TokenInspection> {
-  const child = spawn(process.execPath, [fileURLToPath(new URL('./inspect-token.mjs', import.meta.url))], {
+  const { pinFile, ...access } = testedToken.access(service.dataDir);
+  if (!existsSync(pinFile)) throw new Error('the service has no token of its own');
+  const child = spawn(serviceNode(), [fileURLToPath(new URL('./inspect-token.mjs', import.meta.url))], {
     env: { ...cleanEnvironment(), SOFTHSM2_CONF: join(service.dataDir, 'softhsm2.conf') },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
-  const pinFile = join(service.dataDir, 'token-user-pin');
-  if (!existsSync(pinFile)) throw new Error('the service has no token of its own');
-  child.stdin.end(JSON.stringify({ module: softHsmModule(), pin: readFileSync(pinFile, 'utf8').trim() }));
+  child.stdin.end(JSON.stringify({ ...access, pin: readFileSync(pinFile, 'utf8').trim() }));
   let text = '';
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
     text += chunk;

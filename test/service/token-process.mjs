@@ -11,7 +11,9 @@ import pkcs11js from 'pkcs11js';
 const [module, command, label, ...pins] = process.argv.slice(2);
 const token = new pkcs11js.PKCS11();
 token.load(module);
-token.C_Initialize({ flags: 2 });
+// for NSS; pkcs11js drops the last character
+const { MODULE_PARAMETERS: parameters } = process.env;
+token.C_Initialize({ flags: 2, ...(parameters && { libraryParameters: `${parameters} ` }) });
 
 function session(user, pin) {
   const opened = token.C_OpenSession(slotOfToken(), pkcs11js.CKF_SERIAL_SESSION | pkcs11js.CKF_RW_SESSION);
