@@ -1,7 +1,12 @@
 import type { Command } from 'commander';
-import { formatPkcs11Uri } from '../config/pkcs11-uri.js';
+import { formatPkcs11Uri, type TokenAttributes } from '../config/pkcs11-uri.js';
 import { addSettingsOptions, settingsOf } from './settings-options.js';
 import { alignedLines, reportText } from './token-report-text.js';
+
+/** What a token can be told from others by. */
+function nameable({ label, serialNumber }: { readonly label: string; readonly serialNumber: string }): TokenAttributes {
+  return { ...(label !== '' && { label }), ...(serialNumber !== '' && { serialNumber }) };
+}
 
 const jsonOption = ['--json', 'as JSON, for programs'] as const;
 
@@ -25,7 +30,7 @@ export function addTokenCommand(program: Command): void {
       each.serialNumber,
       each.manufacturer,
       each.model,
-      each.initialised ? formatPkcs11Uri({ label: each.label, serialNumber: each.serialNumber }) : '',
+      each.initialised ? formatPkcs11Uri(nameable(each)) : '',
     ]);
     const header = ['slot', 'label', 'serial number', 'manufacturer', 'model', 'HSM_KMS_TOKEN_URI'];
     console.log(alignedLines([header, ...rows]));

@@ -74,7 +74,15 @@ const profiles: readonly TokenProfile[] = [
     name: 'AWS CloudHSM',
     matches: () => false,
     unkeptAttributes: [],
-    refusedAttributes: ['CKA_ALLOWED_MECHANISMS', 'CKA_COPYABLE', 'CKA_SIGN_RECOVER', 'CKA_VERIFY_RECOVER'],
+    // not supported, or only with the default value: all objects are private and modifiable
+    refusedAttributes: [
+      'CKA_ALLOWED_MECHANISMS',
+      'CKA_COPYABLE',
+      'CKA_MODIFIABLE',
+      'CKA_PRIVATE',
+      'CKA_SIGN_RECOVER',
+      'CKA_VERIFY_RECOVER',
+    ],
     gcmIv: 'token',
     calls: 'threads',
   },

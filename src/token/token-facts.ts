@@ -1,5 +1,5 @@
-import pkcs11 from 'pkcs11js';
-import { mechanismType } from './mechanisms.js';
+import type pkcs11 from 'pkcs11js';
+import { mechanismNameOf } from './mechanism-names.js';
 import { versionText } from './token-selection.js';
 
 /** C_GetInfo. */
@@ -123,7 +123,7 @@ function limit(value: number): number | undefined {
 }
 
 function mechanismFacts(cryptoki: pkcs11.PKCS11, slot: pkcs11.Handle, type: number): MechanismFacts {
-  const name = mechanismNames.get(type) ?? `0x${type.toString(16).padStart(8, '0')}`;
+  const name = mechanismNameOf(type);
   try {
     const { minKeySize, maxKeySize, flags } = cryptoki.C_GetMechanismInfo(slot, type);
     const hasSizes = told(maxKeySize) !== undefined && maxKeySize > 0;
@@ -134,32 +134,3 @@ function mechanismFacts(cryptoki: pkcs11.PKCS11, slot: pkcs11.Handle, type: numb
     return { name, type, keySize: undefined, flags: [] };
   }
 }
-
-/** Names that PKCS#11 v3.0 and 3.2 have for what a token may list, and pkcs11js does not know. */
-const newerMechanisms: Readonly<Record<string, number>> = {
-  CKM_EC_EDWARDS_KEY_PAIR_GEN: 0x1055,
-  CKM_EC_MONTGOMERY_KEY_PAIR_GEN: 0x1056,
-  CKM_EDDSA: 0x1057,
-  CKM_ML_KEM_KEY_PAIR_GEN: 0x0f,
-  CKM_ML_KEM: 0x17,
-  CKM_ML_DSA_KEY_PAIR_GEN: 0x1c,
-  CKM_ML_DSA: 0x1d,
-  CKM_HASH_ML_DSA: 0x1f,
-  CKM_SHA3_256: 0x2b0,
-  CKM_SHA3_224: 0x2b5,
-  CKM_SHA3_384: 0x2c0,
-  CKM_SHA3_512: 0x2d0,
-  CKM_HKDF_DERIVE: 0x402a,
-  CKM_HKDF_DATA: 0x402b,
-  CKM_HKDF_KEY_GEN: 0x402c,
-  CKM_CHACHA20_POLY1305: 0x4021,
-};
-
-const mechanismNames: ReadonlyMap<number, string> = new Map([
-  ...Object.entries(pkcs11 as unknown as Record<string, unknown>).flatMap(([name, value]): [number, string][] =>
-    name.startsWith('CKM_') && typeof value === 'number' ? [[value, name]] : [],
-  ),
-  ...Object.entries(newerMechanisms).map(([name, type]): [number, string] => [type, name]),
-  // the names of this service go before older ones of the same number
-  ...Object.entries(mechanismType).map(([name, type]): [number, string] => [type, `CKM_${name}`]),
-]);
