@@ -107,27 +107,31 @@ export function tokenFacts(cryptoki: pkcs11.PKCS11, slot: pkcs11.Handle): TokenF
     freePrivateMemory: told(info.freePrivateMemory),
     mostSessions: limit(info.maxSessionCount),
     mostReadWriteSessions: limit(info.maxRwSessionCount),
-    pinLength: { least: info.minPinLen, most: info.maxPinLen },
+    pinLength: { least: Number(info.minPinLen), most: Number(info.maxPinLen) },
     mechanisms: cryptoki.C_GetMechanismList(slot).map((type) => mechanismFacts(cryptoki, slot, type)),
   };
 }
 
 /** Undefined for CK_UNAVAILABLE_INFORMATION: all bits of a CK_ULONG set, or of one of 32 bits, which some modules mean. */
-function told(value: number): number | undefined {
-  return value < 0 || value === 0xff_ff_ff_ff || value >= 2 ** 63 ? undefined : value;
+function told(value: Ulong): number | undefined {
+  const number = Number(value);
+  return number < 0 || number === 0xff_ff_ff_ff || number >= 2 ** 63 ? undefined : number;
 }
 
+/** A CK_ULONG as pkcs11js gives it: a bigint, against its types, when it is large. */
+type Ulong = number | bigint;
+
 /** CK_EFFECTIVELY_INFINITE is 0. */
-function limit(value: number): number | undefined {
-  return value === 0 ? undefined : told(value);
+function limit(value: Ulong): number | undefined {
+  return Number(value) === 0 ? undefined : told(value);
 }
 
 function mechanismFacts(cryptoki: pkcs11.PKCS11, slot: pkcs11.Handle, type: number): MechanismFacts {
   const name = mechanismNameOf(type);
   try {
     const { minKeySize, maxKeySize, flags } = cryptoki.C_GetMechanismInfo(slot, type);
-    const hasSizes = told(maxKeySize) !== undefined && maxKeySize > 0;
-    const keySize = hasSizes ? { least: minKeySize, most: maxKeySize } : undefined;
+    const most = limit(maxKeySize);
+    const keySize = most === undefined ? undefined : { least: Number(minKeySize), most };
     return { name, type, keySize, flags: flagNames(mechanismFlags, flags) };
   } catch {
     // some modules list what they then know nothing of

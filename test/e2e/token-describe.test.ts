@@ -1,10 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { TokenReport } from '../../src/keys/token-report.js';
 import { softHsmModule } from '../../src/token/softhsm.js';
 import { ownKeyLabels } from '../service/further-token.js';
+import { certutil, makeNssDatabase, nssAccess } from '../service/nss.js';
 import { hsmKms } from '../service/service.js';
 
 let directory: string;
@@ -93,6 +94,36 @@ test('the text tells the same, in sections of aligned lines', () => {
   }
   const columns = sections[4]!.slice(1).map((line) => line.search(/in the token|split|not available/));
   expect(new Set(columns).size).toBe(1);
+});
+
+describe('of NSS softokn', () => {
+  const database = () => join(directory, 'nss');
+
+  /** Where it is installed; undefined elsewhere. */
+  function access() {
+    try {
+      makeNssDatabase(database(), certutil);
+      return nssAccess(database(), '');
+    } catch (error) {
+      console.warn(`SKIPPED: ${(error as Error).message}`);
+      return undefined;
+    }
+  }
+
+  test('the report is told as JSON, too', async () => {
+    const nss = access();
+    if (nss === undefined) return;
+    const ofNss = await hsmKms(
+      ...['token', 'describe', '--json', '--data-dir', join(directory, 'of-nss'), '--pkcs11-module', nss.module],
+      ...['--pkcs11-parameters', nss.parameters, '--token-label', nss.label, '--token-pin-file', nss.pinFile],
+    );
+    const { token, profile, traits, algorithms } = JSON.parse(ofNss.output) as TokenReport;
+    expect(token).toMatchObject({ manufacturer: 'Mozilla Foundation', slotId: 2 });
+    expect(profile).toBe('NSS softokn');
+    expect(traits).toMatchObject({ gcmIv: 'service', oaepHashes: { sha1: 'yes', sha256: 'yes' } });
+    const oaep = algorithms.find(({ spec, algorithm }) => spec === 'RSA_2048' && algorithm === 'RSAES_OAEP_SHA_256');
+    expect(oaep).toMatchObject({ where: 'in the token' });
+  });
 });
 
 test('nothing is left in the token', async () => {

@@ -64,12 +64,13 @@ describe('the profile of a token', () => {
 
 describe('sessions', () => {
   const limits = { sessions: 8, waiting: 16, waitMilliseconds: 1000 };
-  const info = (maxSessionCount: number, maxRwSessionCount: number) =>
-    ({ maxSessionCount, maxRwSessionCount }) as Parameters<typeof mostSessions>[0];
+  const info = (maxSessionCount: number | bigint, maxRwSessionCount: number | bigint) =>
+    ({ maxSessionCount, maxRwSessionCount }) as unknown as Parameters<typeof mostSessions>[0];
 
   test.each([
     [0, 0, undefined],
     [2 ** 64, 2 ** 64, undefined],
+    [2n ** 64n - 1n, 2n ** 64n - 1n, undefined],
     [0xff_ff_ff_ff, 0xff_ff_ff_ff, undefined],
     [16, 0, 16],
     [16, 2 ** 64, 16],
