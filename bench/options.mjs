@@ -45,10 +45,10 @@ const quick = {
   ...usual,
   seconds: '0.3',
   'warm-up': '0.1',
-  'first-requests': '8000',
-  'client-counts': '1,8,64',
+  'first-requests': '5000',
+  'client-counts': '1,16',
   'key-counts': '10,100',
-  'memory-requests': '30000',
+  'memory-requests': '20000',
   decisions: '200000',
 };
 
