@@ -11,7 +11,7 @@ import { importInto, newPair, type Parameters, pkcs8, wrap } from '../service/by
 import { sql } from '../service/database.js';
 import { refusal, refusalName } from '../service/refusal.js';
 import { Service } from '../service/service.js';
-import { offeredRows } from '../service/tested-token.js';
+import { offeredRows, testWith } from '../service/tested-token.js';
 import { flipped, p256, refusalInToken, wrongMaterial } from '../service/wrong-key-material.js';
 
 let service: Service;
@@ -226,7 +226,7 @@ describe('ImportKeyMaterial', () => {
   });
 });
 
-test('without splits, only what the token does alone is offered', async () => {
+testWith('a lack of OAEP with SHA-256', 'without splits, only what the token does alone is offered', async () => {
   const strict = await Service.start({ flags: ['--split-oaep', 'false'] });
   try {
     const newStrict = (KeySpec: KeySpec, KeyUsage: KeyUsageType) =>
