@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { mainModule } from '../service/built-service.js';
 import { identityJson } from '../service/identities.js';
-import { cleanEnvironment, Service } from '../service/service.js';
+import { Service, serviceEnvironment } from '../service/service.js';
 
 const page = readFileSync(new URL('../../docs/identities.md', import.meta.url), 'utf8');
 const blocks = (language: string) =>
@@ -34,7 +34,7 @@ afterAll(async () => {
   expect(script).toContain(service.url);
   const child = spawn('bash', ['-euo', 'pipefail', '-c', script], {
     cwd: directory,
-    env: { ...cleanEnvironment(), AWS_PAGER: '' },
+    env: { ...serviceEnvironment(service.dataDir), AWS_PAGER: '' },
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {

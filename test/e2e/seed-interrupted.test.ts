@@ -8,7 +8,7 @@ import { afterAll, expect, test } from '@jest/globals';
 import { stringify } from 'yaml';
 import { mainModule } from '../service/built-service.js';
 import { newPair, pkcs8 } from '../service/byok.js';
-import { cleanEnvironment, hsmKms, Service } from '../service/service.js';
+import { hsmKms, Service, serviceEnvironment, serviceNode } from '../service/service.js';
 import { inspectToken } from '../service/token-inspection.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'hsm-kms-seed-'));
@@ -74,8 +74,8 @@ async function expectSeeded(service: Service): Promise<void> {
 
 /** Runs `init` and kills it some time after it has made something. @returns its exit code, null when it was killed */
 async function initKilled(dataDir: string, milliseconds: number): Promise<number | null> {
-  const child = spawn(process.execPath, [mainModule, 'init', '--data-dir', dataDir, '--seed-file', seedFile], {
-    env: cleanEnvironment(),
+  const child = spawn(serviceNode(), [mainModule, 'init', '--data-dir', dataDir, '--seed-file', seedFile], {
+    env: serviceEnvironment(dataDir),
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   const ended = once(child, 'exit');
