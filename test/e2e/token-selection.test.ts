@@ -90,7 +90,7 @@ describe('the token is chosen', () => {
     [
       'by a URI that says everything',
       () => ({
-        HSM_KMS_TOKEN_URI: `pkcs11:manufacturer=SoftHSM%20project;slot-id=${tokens.one.slotId};serial=${tokens.one.serialNumber}?module-path=${module}&pin-source=file:${pinFile('one')}`,
+        HSM_KMS_TOKEN_URI: `pkcs11:manufacturer=SoftHSM%20project;slot-manufacturer=SoftHSM%20project;library-manufacturer=SoftHSM;slot-id=${tokens.one.slotId};serial=${tokens.one.serialNumber}?module-path=${module}&pin-source=file:${pinFile('one')}`,
       }),
     ],
     [
