@@ -1,15 +1,13 @@
 import type pkcs11 from 'pkcs11js';
 import type { SessionPoolLimits } from './session-pool.js';
+import { toldLimit } from './token-facts.js';
 
 /** Sessions of a worker besides those of its pool: one holds the login, and synchronous calls share another. */
 const otherSessions = 2;
 
 /** Read-write sessions that the token gives to one process; undefined when it sets no limit, or tells none. */
 export function mostSessions({ maxRwSessionCount, maxSessionCount }: pkcs11.TokenInfo): number | undefined {
-  // CK_EFFECTIVELY_INFINITE is 0; CK_UNAVAILABLE_INFORMATION has all bits set, of 32 in some modules
-  // pkcs11js gives a bigint, against its types, when a number is large
-  const counts = [maxRwSessionCount, maxSessionCount].map(Number);
-  const told = counts.filter((count) => count > 0 && count < 0xff_ff_ff_ff);
+  const told = [maxRwSessionCount, maxSessionCount].map(toldLimit).filter((count) => count !== undefined);
   return told.length === 0 ? undefined : Math.min(...told);
 }
 

@@ -105,8 +105,8 @@ export function tokenFacts(cryptoki: pkcs11.PKCS11, slot: pkcs11.Handle): TokenF
     flags: flagNames(tokenFlags, info.flags),
     freePublicMemory: told(info.freePublicMemory),
     freePrivateMemory: told(info.freePrivateMemory),
-    mostSessions: limit(info.maxSessionCount),
-    mostReadWriteSessions: limit(info.maxRwSessionCount),
+    mostSessions: toldLimit(info.maxSessionCount),
+    mostReadWriteSessions: toldLimit(info.maxRwSessionCount),
     pinLength: { least: Number(info.minPinLen), most: Number(info.maxPinLen) },
     mechanisms: cryptoki.C_GetMechanismList(slot).map((type) => mechanismFacts(cryptoki, slot, type)),
   };
@@ -121,8 +121,8 @@ function told(value: Ulong): number | undefined {
 /** A CK_ULONG as pkcs11js gives it: a bigint, against its types, when it is large. */
 type Ulong = number | bigint;
 
-/** CK_EFFECTIVELY_INFINITE is 0. */
-function limit(value: Ulong): number | undefined {
+/** A limit that a token tells; undefined when there is none (CK_EFFECTIVELY_INFINITE is 0), or none is told. */
+export function toldLimit(value: Ulong): number | undefined {
   return Number(value) === 0 ? undefined : told(value);
 }
 
@@ -130,7 +130,7 @@ function mechanismFacts(cryptoki: pkcs11.PKCS11, slot: pkcs11.Handle, type: numb
   const name = mechanismNameOf(type);
   try {
     const { minKeySize, maxKeySize, flags } = cryptoki.C_GetMechanismInfo(slot, type);
-    const most = limit(maxKeySize);
+    const most = toldLimit(maxKeySize);
     const keySize = most === undefined ? undefined : { least: Number(minKeySize), most };
     return { name, type, keySize, flags: flagNames(mechanismFlags, flags) };
   } catch {
