@@ -74,6 +74,8 @@ function superviseWorkers(settings: Settings, ready: (address: { host: string; p
         // workers ask it to count requests, too
         if (message.kind !== 'listening') return;
         if (announced) failure = undefined;
+        // what is sent before a worker listens to its parent is lost
+        if (stopping) worker.send({ kind: 'stop' } satisfies ToWorker);
         listening.add(worker);
         port = message.port;
         if (!announced && listening.size === settings.workers) {
