@@ -121,8 +121,8 @@ const tokens: Readonly<Record<string, TestedToken>> = {
     ...nss(() => '', certutil),
     lacks: {
       ...lacksOfEveryNss,
-      ...noMlDsa('NSS before 3.118 has no ML-DSA'),
-      ECC_NIST_EDWARDS25519: 'NSS before 3.99 has no Ed25519 in softokn',
+      ...noMlDsa('NSS 3.87 has no ML-DSA'),
+      ECC_NIST_EDWARDS25519: 'NSS 3.87 has no Ed25519',
       'import of EC keys in the token': 'NSS 3.87 does not unwrap EC keys',
     },
   },
