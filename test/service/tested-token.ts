@@ -81,7 +81,7 @@ function makeSoftHsmDirectory(dataDir: string): void {
   const tokens = join(dataDir, 'tokens');
   if (existsSync(tokens)) return;
   mkdirSync(tokens, { mode: 0o700 });
-  writeFileSync(join(dataDir, 'softhsm2.conf'), softHsmConfiguration(tokens));
+  writeFileSync(join(dataDir, 'softhsm2.conf'), softHsmConfiguration(tokens), { mode: 0o600 });
 }
 
 const lacksOfEveryNss = {
