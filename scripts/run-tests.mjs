@@ -1,6 +1,6 @@
 /**
- * npm test's runs of jest: all tests over SoftHSM2, then those that another token can change over NSS softokn, of this
- * system and of a newer Debian. With arguments, which go to jest, one run, over the token that HSM_KMS_TEST_TOKEN names.
+ * npm test's runs of jest: all tests over SoftHSM2, those over a SoftHSM2 that is made to fail, then those that another
+ * token can change over NSS softokn, of this system and of a newer Debian. With arguments, which go to jest, one run, over the token that HSM_KMS_TEST_TOKEN names.
  * The last line counts the tests of all runs.
  */
 import { spawn } from 'node:child_process';
@@ -17,9 +17,13 @@ const overNss = [
 /** Suites that meet what a newer NSS has and an older has not. */
 const overNewerNss = ['create-key', 'signing', 'ml-dsa', 'import-in-token', 'keys-cannot-leave'];
 
+/** Suites over a token that fails, one at a time: they look at how soon the service is back. */
+const failing = ['token-absence', 'token-crashes', 'token-faults', 'token-faults-of-two', 'token-hangs'];
+
 const endToEnd = (names) => names.map((name) => `test/e2e/${name}.test.ts`);
 const everything = [
-  { over: 'SoftHSM2', token: 'softhsm', files: [] },
+  { over: 'SoftHSM2', token: 'softhsm', files: endToEnd(failing).map((file) => `--testPathIgnorePatterns=${file}`) },
+  { over: 'a token that fails', token: 'softhsm', files: ['--runInBand', ...endToEnd(failing)] },
   { over: "this system's NSS", token: 'nss', files: endToEnd(overNss) },
   { over: 'NSS of Debian sid', token: 'nss-sid', files: endToEnd(overNewerNss), whyNot: whyNoSid() },
 ];

@@ -106,6 +106,11 @@ export const settingTable = {
     type: wholeNumber(1, 600_000).default(10_000),
     meaning: 'How long a request waits for such a session before it is throttled, in milliseconds',
   },
+  hangMilliseconds: {
+    type: wholeNumber(1_000, 600_000).default(15_000),
+    meaning:
+      'How long a worker, or a call of the token in another thread, may be silent before it is taken to hang, in milliseconds; generating keys may take eight times as long',
+  },
   keyStores: {
     type: keyStoresSetting,
     meaning:

@@ -31,8 +31,8 @@ export function createHttpServer(services: HttpServices, tls?: ServerOptions): S
 
   app.get('/healthz', (_request, response) => void sendText(response, 200, 'ok\n'));
   app.get('/readyz', async (_request, response) => {
-    const ready = await services.isReady();
-    sendText(response, ready ? 200 : 503, ready ? 'ready\n' : 'not ready\n');
+    const why = await services.whyNotReady();
+    sendText(response, why === undefined ? 200 : 503, why === undefined ? 'ready\n' : `not ready: ${why}\n`);
   });
   app.use((request, response) => handle(services, request, response));
 

@@ -21,8 +21,8 @@ export interface HttpServices {
   readonly clientCertificates: ClientCertificates;
   readonly maxBodyBytes: number;
   readonly log: Logger;
-  /** True when the token and the store answer. */
-  readonly isReady: () => Promise<boolean>;
+  /** What does not answer, token or store; undefined when all is well. */
+  readonly whyNotReady: () => Promise<string | undefined>;
 }
 
 /** How requests of one AWS service are read, and answered. */

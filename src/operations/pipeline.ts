@@ -7,7 +7,14 @@ import type { KeyRecord } from '../keys/key-record.js';
 import { StaleKeyError } from '../keys/key-repository.js';
 import { checkKeyState, isCryptographic } from '../keys/key-states.js';
 import { checkKeyUsage } from '../keys/key-usage.js';
-import { ObjectMissingError, TokenBusyError, TokenClosedError } from '../token/return-values.js';
+import {
+  ObjectMissingError,
+  TokenBusyError,
+  TokenClosedError,
+  TokenError,
+  TokenTimeoutError,
+  TokenUnavailableError,
+} from '../token/return-values.js';
 import { authorizeCall } from './authorization.js';
 import { type Kms, resolveKey } from './kms.js';
 import type { KeyRule, Operation, Requester } from './operation.js';
@@ -119,11 +126,17 @@ function checkUse(operation: Operation, rule: KeyRule, key: KeyRecord): void {
 /** What a client is told of an error that is not in KMS's words; the cause is for the service's log. */
 function asKmsError(error: unknown): KmsError {
   if (error instanceof KmsError) return error;
-  if (error instanceof TokenBusyError) {
+  if (error instanceof TokenBusyError || (error instanceof TokenError && error.reaction === 'busy')) {
     return new KmsError('ThrottlingException', 'The token is busy; try again.', { cause: error });
   }
   if (error instanceof TokenClosedError) {
     return new KmsError('KMSInvalidStateException', 'The custom key store was disconnected.', { cause: error });
+  }
+  if (error instanceof TokenUnavailableError) {
+    return new KmsError('KMSInternalException', 'The token is not available; try again.', { cause: error });
+  }
+  if (error instanceof TokenTimeoutError) {
+    return new KmsError('DependencyTimeoutException', 'The token did not answer in time; try again.', { cause: error });
   }
   if (error instanceof ObjectMissingError) {
     return new KmsError('KeyUnavailableException', 'The key is not available in the token; try again.', {

@@ -25,17 +25,19 @@ interface Parts {
   readonly sealer: Sealer;
   readonly log: Logger;
   readonly requestQuotas?: RequestQuotas | undefined;
+  /** Only a new process may reach a token again. */
+  readonly stuck?: () => void;
 }
 
 /** What operations work with, over a token and a store that are open: in a worker, and where keys are seeded. */
 export function composeKms(
   settings: Settings,
-  { own, store, sealer, log, requestQuotas }: Parts,
+  { own, store, sealer, log, requestQuotas, stuck = () => {} }: Parts,
 ): { kms: Kms; identities: Identities; keyStoreTokens: OpenedKeyStores } {
   const policy = { allowSplit: settings.splitOaep };
   const home = { region: settings.region, accountId: settings.accountId };
   const keyStores = new KeyStoreRepository(store, sealer, settings.customKeyStoreQuota);
-  const keyStoreTokens = new OpenedKeyStores(keyStoreTokenSettings(settings), keyStores, policy, log);
+  const keyStoreTokens = new OpenedKeyStores(keyStoreTokenSettings(settings), keyStores, { policy, log, stuck });
   const keys = new KeyRepository(store, home, settings.keysPerAccount);
   const policies = new StoredPolicies((broken) =>
     log.error(broken, 'a policy in the store is not understood: it denies everything'),

@@ -13,14 +13,15 @@ import {
 } from '../keys/key-store-repository.js';
 import type { KeyStoreTokens, KeyToken, KeyTokens } from '../keys/key-tokens.js';
 import type { KeyObject } from '../token/object-handles.js';
+import { PinRefusedError } from '../token/pin-refused-error.js';
+import { expectPromptAnswer } from '../token/scout.js';
 import { Token } from '../token/token.js';
 import { TokenNotFoundError } from '../token/token-selection.js';
+import { fixedPin, type TokenEvents } from '../token/token-settings.js';
 import type { DeclaredToken } from './token-settings.js';
 
-/** How long a token is taken to be well without a look at it, in milliseconds. */
-const healthMilliseconds = 1_000;
 /** How long a token that could not be opened is left alone, in milliseconds. */
-const retryMilliseconds = 5_000;
+const retryMilliseconds = 500;
 /** How long requests that have the token of a store may go on after it was disconnected, in milliseconds. */
 const graceMilliseconds = 500;
 
@@ -32,8 +33,15 @@ interface Opening {
   readonly keyToken: Promise<KeyToken>;
   /** Undefined until it is open, and for ever when it could not be opened. */
   opened: KeyToken | undefined;
-  /** Until when it is taken as it is, in milliseconds since the epoch. */
-  holdsUntil: number;
+  /** When it is to be tried again, if it could not be opened, on the clock of performance.now(). */
+  retryAt: number;
+}
+
+interface KeyStoreParts {
+  readonly policy: ProbePolicy;
+  readonly log: Logger;
+  /** Only a new process may reach a token again. */
+  readonly stuck: () => void;
 }
 
 /**
@@ -50,9 +58,12 @@ export class OpenedKeyStores implements KeyStoreTokens {
   constructor(
     private readonly declared: ReadonlyMap<string, () => DeclaredToken>,
     private readonly keyStores: KeyStoreRepository,
-    private readonly policy: ProbePolicy,
-    private readonly log: Logger,
+    private readonly parts: KeyStoreParts,
   ) {}
+
+  private get log(): Logger {
+    return this.parts.log;
+  }
 
   isDeclared(clusterId: string): boolean {
     return this.declared.has(clusterId);
@@ -73,7 +84,9 @@ export class OpenedKeyStores implements KeyStoreTokens {
     if (keyStore === undefined) throw keyStoreNotFound(id);
     if (keyStore.connectionState !== 'CONNECTED') throw keyStoreInvalidState(id, keyStore.connectionState);
     try {
-      return await this.openingOf(keyStore).keyToken;
+      const keyToken = await this.openingOf(keyStore).keyToken;
+      if (!keyToken.token.isThere) throw new TokenNotFoundError('the token does not answer');
+      return keyToken;
     } catch (error) {
       throw new KmsError(
         'CustomKeyStoreInvalidStateException',
@@ -112,7 +125,7 @@ export class OpenedKeyStores implements KeyStoreTokens {
     await this.closings.get(clusterId);
     let token: Token | undefined;
     try {
-      const opened = Token.open({ ...this.declarationOf(clusterId), pin: () => pin });
+      const opened = Token.open({ ...this.declarationOf(clusterId), pin: fixedPin(pin) });
       token = opened;
       return objects.every((object) => opened.has(object));
     } catch (error) {
@@ -121,6 +134,11 @@ export class OpenedKeyStores implements KeyStoreTokens {
     } finally {
       if (token) this.closings.set(clusterId, token.close());
     }
+  }
+
+  /** Looks whether the tokens are still there. */
+  watch(): void {
+    for (const { opened } of this.openings.values()) opened?.token.watch();
   }
 
   /** Lets go of the tokens of stores that have been disconnected, or connected anew, by other processes. */
@@ -136,7 +154,8 @@ export class OpenedKeyStores implements KeyStoreTokens {
 
   private openingOf(keyStore: KeyStoreRecord): Opening {
     const known = this.openings.get(keyStore.id);
-    if (known?.connection === keyStore.connection && stillHolds(known)) return known;
+    // one that is open looks for its token by itself when that is gone
+    if (known?.connection === keyStore.connection && performance.now() < known.retryAt) return known;
     const opening = this.begin(keyStore);
     opening.keyToken.catch((error) => this.giveUpRefusedLogin(keyStore, connectionErrorOf(error)));
     return opening;
@@ -151,16 +170,15 @@ export class OpenedKeyStores implements KeyStoreTokens {
       connection,
       keyToken: before.then(() => this.open(keyStore)),
       opened: undefined,
-      holdsUntil: Number.POSITIVE_INFINITY,
+      retryAt: Number.POSITIVE_INFINITY,
     };
     opening.keyToken.then(
       (keyToken) => {
         opening.opened = keyToken;
-        opening.holdsUntil = Date.now() + healthMilliseconds;
         this.log.info({ keyStore: id, clusterId }, 'the token of a custom key store is open');
       },
       (error) => {
-        opening.holdsUntil = Date.now() + retryMilliseconds;
+        opening.retryAt = performance.now() + retryMilliseconds;
         this.log.error({ keyStore: id, clusterId, err: error }, 'the token of a custom key store cannot be opened');
       },
     );
@@ -171,14 +189,35 @@ export class OpenedKeyStores implements KeyStoreTokens {
   private async open(keyStore: KeyStoreRecord): Promise<KeyToken> {
     const declaration = this.declarationOf(keyStore.clusterId);
     const pin = await this.keyStores.password(keyStore);
-    const token = Token.open({ ...declaration, pin: () => pin });
+    // a module whose token is gone may block whoever calls it for long
+    await expectPromptAnswer(declaration);
+    const token = Token.open({ ...declaration, pin: fixedPin(pin), events: this.eventsOf(keyStore) });
     try {
       // the only keys that KMS has in custom key stores
-      return { token, capabilities: await Capabilities.probe(token, { ...this.policy, specs: ['SYMMETRIC_DEFAULT'] }) };
+      const policy: ProbePolicy = { ...this.parts.policy, specs: ['SYMMETRIC_DEFAULT'] };
+      return { token, capabilities: await Capabilities.probe(token, policy) };
     } catch (error) {
       await token.close();
       throw error;
     }
+  }
+
+  /** What becomes of the token of a store. */
+  private eventsOf(keyStore: KeyStoreRecord): TokenEvents {
+    const { id, clusterId } = keyStore;
+    const facts = { keyStore: id, clusterId };
+    return {
+      lost: (err) => this.log.error({ ...facts, err }, 'the token of a custom key store does not answer'),
+      failed: (err) => {
+        this.log.warn({ ...facts, err }, 'the token of a custom key store is not back yet');
+        if (err instanceof PinRefusedError) void this.giveUpRefusedLogin(keyStore, connectionErrorOf(err));
+      },
+      back: (milliseconds) => this.log.info({ ...facts, milliseconds }, 'the token of a custom key store is back'),
+      stuck: (err) => {
+        this.log.error({ ...facts, err }, 'this process does not get to the token of a custom key store any more');
+        this.parts.stuck();
+      },
+    };
   }
 
   /** Marks a store whose token has refused the PIN as FAILED, so that no process tries it until the token locks. */
@@ -197,14 +236,6 @@ export class OpenedKeyStores implements KeyStoreTokens {
     if (declaration === undefined) throw new TokenNotFoundError(`the setting keyStores has no ${clusterId}`);
     return declaration();
   }
-}
-
-/** False when a token is to be opened again: it is not well any more, or could not be opened some time ago. */
-function stillHolds(opening: Opening): boolean {
-  if (Date.now() < opening.holdsUntil) return true;
-  if (!opening.opened?.token.isHealthy()) return false;
-  opening.holdsUntil = Date.now() + healthMilliseconds;
-  return true;
 }
 
 /** The service's own token for keys that are in no custom key store, and its token for each that is. */

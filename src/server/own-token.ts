@@ -1,9 +1,13 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Settings } from '../config/settings.js';
 import { restartModule, saidDuringLoginOfAnother } from '../token/module.js';
+import { PinRefusedError } from '../token/pin-refused-error.js';
+import { otherPin } from '../token/refused-pin.js';
 import { TokenError } from '../token/return-values.js';
 import { sleep } from '../token/sleep.js';
 import { keepTokenFiles, restoreTokenFiles } from '../token/softhsm-token-file.js';
-import { Token, type TokenSettings } from '../token/token.js';
+import { Token } from '../token/token.js';
+import type { TokenEvents, TokenSettings } from '../token/token-settings.js';
 import type { DataDirectory } from './data-directory.js';
 import { checkDataDirectory } from './data-directory-use.js';
 import { tokenSettings, usesOwnSoftHsm } from './token-settings.js';
@@ -14,15 +18,56 @@ import { tokenSettings, usesOwnSoftHsm } from './token-settings.js';
  * @param warn is told what had to be repaired
  * @throws Error that says what to do
  */
-export function openOwnToken(settings: Settings, directory: DataDirectory, warn: (what: string) => void): Token {
+export function openOwnToken(
+  settings: Settings,
+  directory: DataDirectory,
+  warn: (what: string) => void,
+  events?: TokenEvents,
+): Token {
   checkDataDirectory(directory);
-  if (!usesOwnSoftHsm(settings)) return openPatiently(tokenSettings(settings, directory));
+  const opened = { ...tokenSettings(settings, directory), events };
+  if (!usesOwnSoftHsm(settings)) return openPatiently(opened);
   const { tokens } = directory.softHsm;
   for (const repaired of restoreTokenFiles(tokens))
     warn(`${repaired}: a login that was killed had emptied token.object`);
-  const token = openPatiently(tokenSettings(settings, directory));
+  const token = openPatiently(opened);
   keepTokenFiles(tokens);
   return token;
+}
+
+/** How long after a failure the token is opened again that a worker waits for, in milliseconds. */
+const waitMilliseconds = 200;
+
+/**
+ * Opens the service's own token as soon as that is possible: for a worker that takes the place of another, and has nothing
+ * else to do.
+ *
+ * @param events are told why it is not possible yet, once for each reason
+ */
+export async function openOwnTokenWhenPossible(
+  settings: Settings,
+  directory: DataDirectory,
+  warn: (what: string) => void,
+  events: TokenEvents,
+): Promise<Token> {
+  for (let lastReason = ''; ; ) {
+    const { pin, module, moduleParameters } = tokenSettings(settings, directory);
+    const stamp = pin.stamp();
+    try {
+      return openOwnToken(settings, directory, warn, events);
+    } catch (error) {
+      const { message } = error as Error;
+      if (message !== lastReason) events.failed(error as Error);
+      lastReason = message;
+      if (error instanceof PinRefusedError) await otherPin(pin, stamp);
+      else await wait(waitMilliseconds);
+    }
+    try {
+      restartModule(module, moduleParameters);
+    } catch {
+      // the next attempt says why
+    }
+  }
 }
 
 /** How often a token is opened that other processes log in to, and how long after another, in milliseconds. */

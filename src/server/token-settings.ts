@@ -1,9 +1,10 @@
+import { statSync } from 'node:fs';
 import { pinVariable } from '../config/pin-variable.js';
 import type { Settings } from '../config/settings.js';
 import { type TokenDeclaration, tokenChoice, usualTokenLabel } from '../config/token-choice.js';
 import type { DeclaredProfile } from '../config/token-profile.js';
 import { modulePathOf } from '../token/module-search.js';
-import type { TokenSettings } from '../token/token.js';
+import { fixedPin, type PinSource, type TokenSettings } from '../token/token-settings.js';
 import type { DataDirectory } from './data-directory.js';
 import { environmentPin } from './environment-pin.js';
 import { readPinFile } from './pin-file.js';
@@ -28,7 +29,7 @@ export function ownTokenLabel(settings: Settings): string {
 export function tokenSettings(settings: Settings, directory: DataDirectory): TokenSettings {
   const pin = pinSource(settings, directory);
   // what is wrong with it is said before the token is looked for
-  pin();
+  pin.read();
   return { ...tokenWithoutPin(settings, directory), pin };
 }
 
@@ -59,12 +60,13 @@ function declaredToken(settings: Settings, token: TokenOfSettings, usualLabel?: 
       sessions: settings.tokenSessions,
       waiting: settings.tokenSessions * 64,
       waitMilliseconds: settings.tokenWaitMilliseconds,
+      callMilliseconds: settings.hangMilliseconds,
     },
   };
 }
 
 /** Where the PIN of the service's own token is read, at each login. @throws Error when there is none, or two places */
-function pinSource(settings: Settings, directory: DataDirectory): () => string {
+function pinSource(settings: Settings, directory: DataDirectory): PinSource {
   const { pinFile: fileOfUri } = ownChoice(settings);
   const fromEnvironment = environmentPin();
   const told = (
@@ -78,10 +80,16 @@ function pinSource(settings: Settings, directory: DataDirectory): () => string {
     const [one, other] = told.map(([name]) => name);
     throw new Error(`The token's PIN comes from two places, ${one} and ${other}: leave out one of them.`);
   }
-  if (fromEnvironment !== undefined) return () => fromEnvironment;
+  if (fromEnvironment !== undefined) return fixedPin(fromEnvironment);
   const file = settings.tokenPinFile ?? fileOfUri ?? (usesOwnSoftHsm(settings) ? directory.softHsm.userPin : undefined);
   if (file === undefined) {
     throw new Error("The token's PIN is missing: set HSM_KMS_TOKEN_PIN_FILE to a file that holds it.");
   }
-  return () => readPinFile(file);
+  return {
+    read: () => readPinFile(file),
+    stamp() {
+      const facts = statSync(file, { throwIfNoEntry: false, bigint: true });
+      return facts ? `${facts.ino}/${facts.mtimeNs}/${facts.ctimeNs}` : '';
+    },
+  };
 }

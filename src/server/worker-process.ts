@@ -1,35 +1,61 @@
+import cluster from 'node:cluster';
+import type { Socket } from 'node:net';
 import type { Settings } from '../config/settings.js';
 import { takePin } from './environment-pin.js';
 import { startWorker, type Worker } from './worker.js';
-import { type FromWorker, settingsVariable, type ToWorker } from './worker-messages.js';
+import { assignmentVariable, type FromWorker, heartbeatMilliseconds, type ToWorker } from './worker-messages.js';
+
+/** What a worker is started for. */
+export interface WorkerAssignment {
+  readonly settings: Settings;
+  /** True when the service has been running already: then what is missing, a token above all, is waited for. */
+  readonly replaces: boolean;
+}
+
+/** How long requests under way and connections without any may last when the supervisor is gone, in milliseconds. */
+const idleWithoutSupervisor = 100;
 
 function tell(message: FromWorker): Promise<void> {
   return new Promise((resolve) => {
-    process.send?.(message, undefined, undefined, () => resolve());
+    if (process.connected) process.send?.(message, undefined, undefined, () => resolve());
+    else resolve();
   });
 }
 
 /** The entry point of a worker process. */
 export async function runWorker(): Promise<void> {
+  // else node:cluster ends the process when its supervisor is gone, whatever it has under way
+  if (cluster.worker) cluster.worker.exitedAfterDisconnect = true;
+  const { settings, replaces } = JSON.parse(process.env[assignmentVariable] ?? '') as WorkerAssignment;
   let worker: Worker | undefined;
-  const stop = async () => {
-    await worker?.stop();
+  const stop = async (idleMilliseconds: number) => {
+    await worker?.stop(idleMilliseconds);
     process.exit(0);
   };
-  process.on('message', ({ kind }: ToWorker) => {
-    if (kind === 'stop') void stop();
-    if (kind === 'renew TLS') worker?.renewTls();
+  process.on('message', (message: ToWorker, socket: Socket | undefined) => {
+    if (message.kind === 'connection') {
+      // undefined when its client has gone away meanwhile
+      if (socket) worker?.take(socket);
+      void tell({ kind: 'took', id: message.id });
+    } else if (message.kind === 'stop') void stop(message.idleMilliseconds);
+    else if (message.kind === 'renew TLS') worker?.renewTls();
   });
   // the supervisor is gone: nobody would replace or stop this worker
-  process.on('disconnect', () => void stop());
+  process.on('disconnect', () => void stop(idleWithoutSupervisor));
   // a terminal sends its signals to the whole group; the supervisor decides what they mean
   process.on('SIGINT', () => {});
   process.on('SIGTERM', () => {});
   process.on('SIGHUP', () => {});
+  setInterval(() => void tell({ kind: 'alive', connections: worker?.connections ?? 0 }), heartbeatMilliseconds).unref();
   try {
     await takePin();
-    worker = await startWorker(JSON.parse(process.env[settingsVariable] ?? '') as Settings);
-    await tell({ kind: 'listening', ...worker.address });
+    worker = startWorker(settings, {
+      replaces,
+      waiting: () => void tell({ kind: 'waiting' }),
+      stuck: () => void tell({ kind: 'replace me' }),
+    });
+    await worker.ready;
+    await tell({ kind: 'ready' });
   } catch (error) {
     await tell({ kind: 'failed', message: (error as Error).message });
     process.exit((error as { exitCode?: number }).exitCode ?? 1);

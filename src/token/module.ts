@@ -65,16 +65,42 @@ function initialise(cryptoki: pkcs11.PKCS11, parameters: string | undefined): vo
   });
 }
 
-/** Has a module look at its tokens anew, when none of them is open. @throws Error as loadModule */
-export function restartModule(path: string, parameters?: string): void {
-  const cryptoki = loadModule(path, parameters);
-  inUse.delete(cryptoki);
-  cryptoki.C_Finalize();
-  initialise(cryptoki, parameters);
+/** How many tokens of a module this process is connected to. While there is one, the module must not start anew. */
+const users = new WeakMap<pkcs11.PKCS11, number>();
+
+const isInUse = (cryptoki: pkcs11.PKCS11): boolean => (users.get(cryptoki) ?? 0) > 0;
+
+export function addUser(cryptoki: pkcs11.PKCS11): void {
+  users.set(cryptoki, (users.get(cryptoki) ?? 0) + 1);
 }
 
-/** Modules whose tokens are in use: they cannot be initialised again. */
-const inUse = new WeakSet<pkcs11.PKCS11>();
+export function removeUser(cryptoki: pkcs11.PKCS11): void {
+  users.set(cryptoki, (users.get(cryptoki) ?? 1) - 1);
+}
+
+/**
+ * C_Finalize, C_Initialize: what a module needs that has lost its device, or is to look at its tokens anew. No call may
+ * be under way. Nothing is done where a token of the module is in use.
+ *
+ * @returns whether it was done
+ * @throws Error as loadModule; TokenError
+ */
+export function restartModule(path: string, parameters?: string): boolean {
+  const cryptoki = loadModule(path, parameters);
+  if (isInUse(cryptoki)) return false;
+  try {
+    cryptoki.C_Finalize();
+  } catch {
+    // it may be that far already
+  }
+  try {
+    initialise(cryptoki, parameters);
+  } catch (thrown) {
+    throw tokenError(thrown);
+  }
+  return true;
+}
+
 /** How often a module is asked for a token that it does not show, and how long after another, in milliseconds. */
 const search = { attempts: 10, milliseconds: 20 } as const;
 
@@ -90,17 +116,15 @@ export function useSlot(
   selector: TokenSelector,
   parameters: string | undefined,
 ): pkcs11.Handle {
-  const { attempts, milliseconds } = inUse.has(cryptoki) ? loginOfAnother : search;
+  const { attempts, milliseconds } = isInUse(cryptoki) ? loginOfAnother : search;
   for (let attempt = 1; ; attempt++) {
     try {
-      const slot = selectSlot(cryptoki, selector);
-      inUse.add(cryptoki);
-      return slot;
+      return selectSlot(cryptoki, selector);
     } catch (error) {
       if (!(error instanceof TokenNotFoundError) || attempt === attempts) throw error;
     }
     sleep(milliseconds);
-    if (inUse.has(cryptoki)) continue;
+    if (isInUse(cryptoki)) continue;
     cryptoki.C_Finalize();
     initialise(cryptoki, parameters);
   }

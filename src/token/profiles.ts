@@ -23,6 +23,11 @@ export interface TokenProfile {
    */
   readonly misnamedWrongInput?: { readonly [F in InputFunction]?: readonly number[] };
   /**
+   * CK_RVs by which a function says that its input is wrong, and which may as well mean that the token has failed: a
+   * canary tells. Those that PKCS#11 has for it (CKR_ENCRYPTED_DATA_INVALID ...) are believed without one.
+   */
+  readonly saysOfWrongData: { readonly [F in InputFunction]?: readonly number[] };
+  /**
    * True when it may show a process one object twice. CKA_IDs are 32 random bytes, so two objects with one CKA_ID are not
    * an accident elsewhere; who could plant one on purpose has the PIN, and could as well replace the first.
    */
@@ -43,7 +48,17 @@ export interface TokenProfile {
   readonly relistObjects?: () => boolean;
 }
 
-const standard: TokenProfile = { name: 'PKCS#11', matches: () => true, unkeptAttributes: [], refusedAttributes: [] };
+/** CKR_GENERAL_ERROR, CKR_FUNCTION_FAILED. */
+const [generalError, functionFailed] = [5, 6];
+const eitherError = { C_Decrypt: [generalError, functionFailed], C_Verify: [generalError, functionFailed] };
+
+const standard: TokenProfile = {
+  name: 'PKCS#11',
+  matches: () => true,
+  unkeptAttributes: [],
+  refusedAttributes: [],
+  saysOfWrongData: eitherError,
+};
 
 /** The first profile that matches holds. */
 const profiles: readonly TokenProfile[] = [
@@ -59,12 +74,14 @@ const profiles: readonly TokenProfile[] = [
     // after CKM_RSA_PKCS has not found the DigestInfo, C_Verify answers with the last error of the thread, whatever it
     // was about (CKR_ARGUMENTS_BAD, CKR_DEVICE_ERROR ...); C_Decrypt finds a number above the modulus a bad argument
     misnamedWrongInput: { C_Verify: [7, 48, 98, 304, 336], C_Decrypt: [7] },
+    saysOfWrongData: {},
   },
   {
     name: 'SoftHSM',
     matches: ({ manufacturer }) => manufacturer === 'SoftHSM project',
     unkeptAttributes: [],
     refusedAttributes: [],
+    saysOfWrongData: { C_Decrypt: [generalError] },
     // SoftHSM2 2.6: when one thread makes a key pair while another reads the token's directory again
     showsObjectsTwice: true,
     relistObjects: relistSoftHsmObjects,
@@ -83,6 +100,7 @@ const profiles: readonly TokenProfile[] = [
       'CKA_SIGN_RECOVER',
       'CKA_VERIFY_RECOVER',
     ],
+    saysOfWrongData: eitherError,
     gcmIv: 'token',
     calls: 'threads',
   },

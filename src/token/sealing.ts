@@ -11,7 +11,9 @@ const formatVersion = 1;
 
 /** Encrypts secrets of the service for the database, by a key that does not leave the token. */
 export class Sealer {
-  constructor(private readonly token: Token) {}
+  constructor(private readonly token: Token) {
+    token.landmark = sealingKey;
+  }
 
   /** True when the token has the sealing key. @throws TokenError */
   isReady(): boolean {

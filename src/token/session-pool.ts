@@ -1,5 +1,5 @@
 import type pkcs11 from 'pkcs11js';
-import { TokenBusyError, TokenClosedError, TokenError, tokenError } from './return-values.js';
+import { TokenBusyError, TokenClosedError, TokenError, TokenTimeoutError, tokenError } from './return-values.js';
 
 /** CKF_SERIAL_SESSION | CKF_RW_SESSION. */
 export const readWriteSession = 0x4 | 0x2;
@@ -11,12 +11,21 @@ export interface SessionPoolLimits {
   readonly waiting: number;
   /** How long a caller waits, in milliseconds. */
   readonly waitMilliseconds: number;
+  /** How long an asynchronous call may take before it is given up, in milliseconds. */
+  readonly callMilliseconds: number;
 }
 
 interface Waiter {
   readonly resolve: (session: pkcs11.Handle) => void;
   readonly reject: (error: Error) => void;
   readonly timer: NodeJS.Timeout;
+}
+
+/** A call in another thread. */
+interface RunningCall {
+  /** When it is given up, on the clock of performance.now(). */
+  readonly until: number;
+  readonly giveUp: (error: Error) => void;
 }
 
 /** Answers after which an operation is known to be over, so that its session is as good as new. */
@@ -33,15 +42,21 @@ function leavesSessionClean(error: Error): boolean {
 export class SessionPool {
   private readonly idle: pkcs11.Handle[] = [];
   private readonly waiters: Waiter[] = [];
+  private readonly running = new Set<RunningCall>();
   private lent = 0;
   private synchronous: pkcs11.Handle | undefined;
-  /** Called when the last lent session comes back; undefined while the pool is open. */
-  private closed: (() => void) | undefined;
+  /** What callers are told once it is closed. */
+  private closedBecause: Error | undefined;
+  private resolveReturned: (() => void) | undefined;
+  /** The token is gone: closing sessions would only wait for it. */
+  private abandoned = false;
 
   constructor(
     private readonly cryptoki: pkcs11.PKCS11,
     private readonly slot: pkcs11.Handle,
     private readonly limits: SessionPoolLimits,
+    /** Is told of every error of the token, before the session is closed. */
+    private readonly failed: (error: TokenError) => void,
   ) {}
 
   /** Runs a synchronous call. @throws TokenError, or what `call` throws */
@@ -51,7 +66,8 @@ export class SessionPool {
       return call(this.synchronous);
     } catch (thrown) {
       const error = tokenError(thrown);
-      if (!leavesSessionClean(error)) {
+      this.report(error);
+      if (!leavesSessionClean(error) && this.synchronous !== undefined) {
         this.closeSession(this.synchronous);
         this.synchronous = undefined;
       }
@@ -60,41 +76,82 @@ export class SessionPool {
   }
 
   /**
+   * Runs an asynchronous call in a session of its own.
+   *
+   * @param patience how many times longer than others it may take: for what generates keys
+   * @throws TokenBusyError, TokenTimeoutError, TokenError, or what `call` throws
+   */
+  async use<T>(call: (session: pkcs11.Handle) => Promise<T>, patience = 1): Promise<T> {
+    const session = await this.borrow();
+    return new Promise((resolve, reject) => {
+      const running = { until: performance.now() + this.limits.callMilliseconds * patience, giveUp: reject };
+      this.running.add(running);
+      call(session).then(
+        (result) => {
+          this.running.delete(running);
+          this.giveBack(session);
+          resolve(result);
+        },
+        (thrown) => {
+          this.running.delete(running);
+          const error = tokenError(thrown);
+          this.report(error);
+          if (leavesSessionClean(error)) this.giveBack(session);
+          else this.replace(session);
+          reject(error);
+        },
+      );
+    });
+  }
+
+  /**
+   * Gives up the calls that take too long: their callers are told so. Their sessions stay lent, as long as the token
+   * holds the threads.
+   *
+   * @returns how many there were
+   */
+  giveUpOverdue(): number {
+    const now = performance.now();
+    const overdue = [...this.running].filter(({ until }) => until < now);
+    for (const call of overdue) {
+      this.running.delete(call);
+      call.giveUp(new TokenTimeoutError('the token has not ended a call'));
+    }
+    return overdue.length;
+  }
+
+  /**
    * Lends no more sessions, and closes all of them: those in use when their call is over, as a session with a call in
    * flight must not be closed.
    */
   async close(): Promise<void> {
-    if (this.closed) return;
-    const allReturned = new Promise<void>((resolve) => {
-      this.closed = resolve;
-    });
+    await this.shut(new TokenClosedError('the token has been let go of'));
+  }
+
+  /** As `close`, for a token that is gone: the module is not called any more. @param because told to who waits */
+  async abandon(because: Error): Promise<void> {
+    this.abandoned = true;
+    await this.shut(because);
+  }
+
+  private async shut(because: Error): Promise<void> {
+    this.closedBecause ??= because;
     for (const { timer, reject } of this.waiters.splice(0)) {
       clearTimeout(timer);
-      reject(closedError());
+      reject(this.closedBecause);
     }
-    if (this.lent > 0) await allReturned;
     for (const session of this.idle.splice(0)) this.closeSession(session);
     if (this.synchronous !== undefined) this.closeSession(this.synchronous);
     this.synchronous = undefined;
-  }
-
-  /** Runs an asynchronous call in a session of its own. @throws TokenBusyError, TokenError, or what `call` throws */
-  async use<T>(call: (session: pkcs11.Handle) => Promise<T>): Promise<T> {
-    const session = await this.borrow();
-    try {
-      const result = await call(session);
-      this.giveBack(session);
-      return result;
-    } catch (thrown) {
-      const error = tokenError(thrown);
-      if (leavesSessionClean(error)) this.giveBack(session);
-      else this.replace(session);
-      throw error;
+    if (this.lent > 0) {
+      await new Promise<void>((resolve) => {
+        this.resolveReturned = resolve;
+      });
     }
   }
 
   private async borrow(): Promise<pkcs11.Handle> {
-    if (this.closed) throw closedError();
+    if (this.closedBecause) throw this.closedBecause;
     if (this.lent < this.limits.sessions) {
       const session = this.idle.pop() ?? this.open();
       this.lent += 1;
@@ -120,13 +177,14 @@ export class SessionPool {
       next.resolve(session);
       return;
     }
-    this.idle.push(session);
+    if (this.closedBecause) this.closeSession(session);
+    else this.idle.push(session);
     this.returned();
   }
 
   private returned(): void {
     this.lent -= 1;
-    if (this.lent === 0) this.closed?.();
+    if (this.lent === 0) this.resolveReturned?.();
   }
 
   private replace(spoilt: pkcs11.Handle): void {
@@ -146,23 +204,26 @@ export class SessionPool {
   }
 
   private open(): pkcs11.Handle {
-    if (this.closed) throw closedError();
+    if (this.closedBecause) throw this.closedBecause;
     try {
       return this.cryptoki.C_OpenSession(this.slot, readWriteSession);
     } catch (thrown) {
-      throw tokenError(thrown);
+      const error = tokenError(thrown);
+      this.report(error);
+      throw error;
     }
   }
 
+  private report(error: Error): void {
+    if (error instanceof TokenError) this.failed(error);
+  }
+
   private closeSession(session: pkcs11.Handle): void {
+    if (this.abandoned) return;
     try {
       this.cryptoki.C_CloseSession(session);
     } catch {
       // a session that cannot be closed is gone already
     }
   }
-}
-
-function closedError(): TokenClosedError {
-  return new TokenClosedError('the token has been let go of');
 }

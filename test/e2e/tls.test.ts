@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -215,17 +215,6 @@ test('a stop does not wait for a client that never finishes its handshake', asyn
     silent.destroy();
   } finally {
     await short.end();
-  }
-});
-
-test('without TLS, nothing is read again at SIGHUP: a terminal is gone, and the service stops', async () => {
-  const plain = await Service.start();
-  try {
-    process.kill(plain.supervisor, 'SIGHUP');
-    await expect(until(() => !existsSync(`/proc/${plain.supervisor}`))).resolves.toBe(true);
-    expect(await plain.stop()).toBe(0);
-  } finally {
-    await plain.end();
   }
 });
 

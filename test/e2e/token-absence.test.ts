@@ -26,25 +26,17 @@ const absence = (fault: string, more: Partial<FaultRow>, ...conditions: TokenCon
   ...more,
 });
 
-const staysLoggedOut = 'nothing logs in again, and Token.isHealthy looks at the session of the old login';
-
 testUnderFaults('a token that', [
   absence('is gone for a moment', {
     meanwhile: async ({ service }) => expect(await readiness(service)).toBe(503),
     afterwards: async ({ service }) => expect(await readiness(service)).toBe(200),
-    failsToday: staysLoggedOut,
   }),
   {
     fault: 'is gone and back between two requests',
     begin: ({ fault }) => fault.putBack(),
     ...told,
-    failsToday: staysLoggedOut,
   },
-  absence(
-    'is gone, and then wants its module initialised',
-    { failsToday: 'nothing initialises the module again' },
-    'reinitialise',
-  ),
+  absence('is gone, and then wants its module initialised', {}, 'reinitialise'),
   {
     ...absence('is gone, and says so slowly', { lasts: 800 }),
     begin: async ({ fault }) => {
@@ -54,7 +46,6 @@ testUnderFaults('a token that', [
       const times = refused.map(({ milliseconds }) => milliseconds).sort((one, other) => one - other);
       expect(times[Math.floor(times.length / 2)]).toBeLessThan(100);
     },
-    failsToday: 'there is no circuit breaker: each request waits for the token',
   },
   {
     ...absence('is gone, and back with another PIN, until the PIN file says so', { lasts: 300 }),
@@ -68,7 +59,6 @@ testUnderFaults('a token that', [
     },
     // tokens lock themselves after some wrong ones: 3 with some, 10 with others; two workers
     afterwards: async ({ fault }) => expect(fault.calls().get('C_Login')?.faults).toBeLessThanOrEqual(2),
-    failsToday: 'nothing logs in again, nor reads the PIN file again',
   },
   {
     fault: 'shows no slot, though its sessions work',
@@ -136,7 +126,7 @@ testUnderFaults(
         await fault.renewHandles();
         await fault.set('empty');
       },
-      { failsToday: 'destroyMaterial takes an object that is not shown for one that is destroyed' },
+      {},
     ),
   ],
   { flags: ['--schedule-milliseconds', '50'] },

@@ -18,8 +18,6 @@ const allAreThere: FaultRow['afterwards'] = async ({ service }) => {
   expect(service.workers).toHaveLength(2);
 };
 
-const delayGrows = 'the delay before a worker is replaced grows to 10 s, and stays so for a minute';
-
 testUnderFaults('a module that crashes', [
   {
     fault: 'takes its worker with it, which is replaced',
@@ -46,7 +44,6 @@ testUnderFaults('a module that crashes', [
     begin: ({ fault }) => fault.set({ on: 'C_SignInit', crash: 'segv' }, { on: 'C_Login', crash: 'segv' }),
     lasts: 4_000,
     ...crashed,
-    failsToday: delayGrows,
   },
   {
     fault: 'while the token is gone, so that new workers find none',
@@ -58,7 +55,6 @@ testUnderFaults('a module that crashes', [
     lasts: 5_000,
     end: ({ fault }) => fault.putBack(),
     ...crashed,
-    failsToday: delayGrows,
   },
   {
     fault: 'while the token makes no key pairs, so that the new worker finds that it cannot',
@@ -69,7 +65,6 @@ testUnderFaults('a module that crashes', [
       ),
     lasts: 2_500,
     ...crashed,
-    failsToday: 'Capabilities.probe takes any error for what the token cannot do, as long as the worker lives',
   },
 ]);
 
@@ -88,6 +83,5 @@ testUnderFaults('a worker that is to be replaced', [
     },
     ...crashed,
     afterwards: allAreThere,
-    failsToday: 'a worker whose PIN is refused is replaced after 10 minutes, whatever the PIN file says',
   },
 ]);

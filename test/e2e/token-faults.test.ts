@@ -41,14 +41,12 @@ testUnderFaults('what the next try makes good, nobody notices:', [
   answers('C_GenerateKey', 'CKR_SESSION_HANDLE_INVALID', once, makesKeys),
   answers('C_GenerateKeyPair', 'CKR_SESSION_CLOSED', often, {
     ...makesPairs,
-    failsToday: 'Token.generateDisclosedKeyPair tries once',
   }),
-  answers('C_GenerateRandom', 'CKR_SESSION_HANDLE_INVALID', sometimes, { failsToday: 'Token.random tries once' }),
+  answers('C_GenerateRandom', 'CKR_SESSION_HANDLE_INVALID', sometimes),
   { fault: 'all objects have new handles', begin: ({ fault }) => fault.renewHandles() },
   {
     fault: 'all objects have new handles, and sessions are no good',
     ...afterNewHandles({ on: 'C_FindObjectsInit', return: ckr('CKR_SESSION_HANDLE_INVALID'), every: 2 }),
-    failsToday: 'Token.withKey tries again once, be it for a handle or for a session',
   } as FaultRow,
 ]);
 
@@ -74,20 +72,15 @@ testUnderFaults('what clients are told of, and what is over when it is over:', [
   denies('C_GenerateKeyPair', 'CKR_DEVICE_ERROR', { ...makesPairs, refusals: tokenTrouble }),
 ]);
 
-/** A healthy token that says CKR_GENERAL_ERROR is taken to speak of what the client sent. */
-const believed = {
-  ...told,
-  failsToday: 'Token.unlessInputIsWrong blames the client for whichever call it was',
-} as const;
 testUnderFaults('a token that fails is not the fault of who asked:', [
-  answers('C_Decrypt', 'CKR_GENERAL_ERROR', always, believed),
-  answers('C_Decrypt', 'CKR_FUNCTION_FAILED', { every: 2 }, believed),
-  answers('C_DecryptInit', 'CKR_GENERAL_ERROR', always, believed),
-  answers('C_Verify', 'CKR_GENERAL_ERROR', always, believed),
-  answers('C_DeriveKey', 'CKR_FUNCTION_FAILED', always, { ...derives, ...believed }),
-  answers('C_DestroyObject', 'CKR_GENERAL_ERROR', always, { ...derives, ...believed }),
+  answers('C_Decrypt', 'CKR_GENERAL_ERROR', always, told),
+  answers('C_Decrypt', 'CKR_FUNCTION_FAILED', { every: 2 }, told),
+  answers('C_DecryptInit', 'CKR_GENERAL_ERROR', always, told),
+  answers('C_Verify', 'CKR_GENERAL_ERROR', always, told),
+  answers('C_DeriveKey', 'CKR_FUNCTION_FAILED', always, { ...derives, ...told }),
+  answers('C_DestroyObject', 'CKR_GENERAL_ERROR', always, { ...derives, ...told }),
   answers('C_FindObjectsFinal', 'CKR_GENERAL_ERROR', always, {
-    ...believed,
+    ...told,
     ...afterNewHandles({ on: 'C_FindObjectsFinal', return: ckr('CKR_GENERAL_ERROR'), every: 2 }),
   }),
 ]);

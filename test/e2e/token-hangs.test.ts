@@ -5,28 +5,29 @@ import { testUnderFaults, tokenTrouble } from '../service/under-fault.js';
 
 /** Long enough for a worker that does not answer to be found out and replaced, in milliseconds. */
 const hangs = { lasts: 5_000, fresh: true, refusals: [...tokenTrouble, 'connection lost'] } as const;
-const nobodyLooks = 'nobody looks for workers, or calls, that hang';
 
-testUnderFaults('a module that hangs', [
-  {
-    fault: 'in one call, on the spot',
-    begin: ({ fault }) => fault.set({ on: 'C_Encrypt', hang: 60_000, next: 1 }),
-    ...hangs,
-    failsToday: nobodyLooks,
-  },
-  {
-    fault: 'in one call, in another thread',
-    begin: ({ fault }) => fault.set({ on: 'C_Sign', hang: 60_000, next: 1, thread: 'elsewhere' }),
-    ...hangs,
-    failsToday: nobodyLooks,
-  },
-  {
-    fault: 'in every call, for half a second',
-    begin: ({ fault }) => fault.set({ on: '*', hang: 60_000 }),
-    lasts: 500,
-    refusals: tokenTrouble,
-  },
-]);
+testUnderFaults(
+  'a module that hangs',
+  [
+    {
+      fault: 'in one call, on the spot',
+      begin: ({ fault }) => fault.set({ on: 'C_Encrypt', hang: 60_000, next: 1 }),
+      ...hangs,
+    },
+    {
+      fault: 'in one call, in another thread',
+      begin: ({ fault }) => fault.set({ on: 'C_Sign', hang: 60_000, next: 1, thread: 'elsewhere' }),
+      ...hangs,
+    },
+    {
+      fault: 'in every call, for half a second',
+      begin: ({ fault }) => fault.set({ on: '*', hang: 60_000 }),
+      lasts: 500,
+      refusals: tokenTrouble,
+    },
+  ],
+  { flags: ['--hang-milliseconds', '1500'] },
+);
 
 (whyNoFaultToken() ? describe.skip : describe)('a service whose module hangs can be stopped', () => {
   let faulty: FaultyService | undefined;

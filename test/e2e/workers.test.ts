@@ -79,3 +79,52 @@ test('a stop that comes while a worker is being replaced does not wait for the l
   expect(performance.now() - before).toBeLessThan(6_000);
   await service.serve();
 });
+
+test('SIGHUP replaces the workers one after the other, and no request fails', async () => {
+  const before = service.workers;
+  const { KeyId } = await service.newKey();
+  let going = true;
+  let answered = 0;
+  const load = async () => {
+    for (let index = 0; going; index++) {
+      // connections that stay, and new ones
+      const kms = index % 10 === 0 ? service.newClient() : service.kms;
+      await kms.encrypt({ KeyId, Plaintext: Buffer.from('x') });
+      answered += 1;
+    }
+  };
+  const loads = [load(), load(), load()];
+  process.kill(service.supervisor, 'SIGHUP');
+  await service.logged(/all workers have been replaced/);
+  going = false;
+  await Promise.all(loads);
+  expect(answered).toBeGreaterThan(10);
+  while (service.workers.some((worker) => before.includes(worker))) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  expect(service.workers).toHaveLength(2);
+});
+
+test('SIGTERM under load drops no request that was accepted', async () => {
+  const { KeyId } = await service.newKey();
+  const failures: string[] = [];
+  let going = true;
+  const load = async (kms: ReturnType<Service['newClient']>) => {
+    while (going) {
+      try {
+        await kms.encrypt({ KeyId, Plaintext: Buffer.from('x') });
+      } catch (error) {
+        // nobody listens any more: that request was never accepted
+        if (/ECONNREFUSED/.test(String(error))) return;
+        failures.push(`${error}`);
+      }
+    }
+  };
+  const loads = Array.from({ length: 8 }, () => load(service.newClient()));
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(await service.stop()).toBe(0);
+  going = false;
+  await Promise.all(loads);
+  expect(failures).toEqual([]);
+  await service.serve();
+});

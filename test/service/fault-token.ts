@@ -31,9 +31,6 @@ const counter = { functions: 68, nameBytes: 32, bytes: 48 } as const;
 
 /** Why the module cannot be made here; undefined when it can. */
 export function whyNoFaultToken(): string | undefined {
-  if (!process.env.HSM_KMS_TEST_FAULTS) {
-    return 'what the service does about a token that fails is not finished; HSM_KMS_TEST_FAULTS=1 runs them all the same';
-  }
   const isOverSoftHsm = whyLacking("the service's own SoftHSM2") === undefined;
   if (!isOverSoftHsm) return `the fault-injecting module is tested over SoftHSM2, and this is ${testedToken.title}`;
   if (process.platform !== 'linux') return 'the fault-injecting module is for Linux';

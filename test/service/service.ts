@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -151,6 +151,8 @@ export class Service {
     const printedBefore = this.stdout.length;
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.stderr += text;
+      // to look at what a service has logged that a test fails about
+      if (process.env.HSM_KMS_TEST_LOG) appendFileSync(process.env.HSM_KMS_TEST_LOG, text);
     });
     this.url = await new Promise((resolve, reject) => {
       const late = setTimeout(() => reject(new Error(`the service does not start: ${this.stderr}`)), startMilliseconds);

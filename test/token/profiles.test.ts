@@ -63,7 +63,7 @@ describe('the profile of a token', () => {
 });
 
 describe('sessions', () => {
-  const limits = { sessions: 8, waiting: 16, waitMilliseconds: 1000 };
+  const limits = { sessions: 8, waiting: 16, waitMilliseconds: 1000, callMilliseconds: 15_000 };
   const info = (maxSessionCount: number | bigint, maxRwSessionCount: number | bigint) =>
     ({ maxSessionCount, maxRwSessionCount }) as unknown as Parameters<typeof mostSessions>[0];
 

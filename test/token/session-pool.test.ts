@@ -41,11 +41,17 @@ function held() {
 let sessions: Sessions;
 beforeEach(() => {
   sessions = new Sessions();
+  told = [];
 });
+/** The codes of the errors that the pool has told of. */
+let told: (number | undefined)[];
 const pool = (limits: Partial<SessionPoolLimits> = {}) =>
-  new SessionPool(sessions as unknown as pkcs11.PKCS11, Buffer.alloc(1), {
-    ...{ sessions: 2, waiting: 2, waitMilliseconds: 1_000, ...limits },
-  });
+  new SessionPool(
+    sessions as unknown as pkcs11.PKCS11,
+    Buffer.alloc(1),
+    { ...{ sessions: 2, waiting: 2, waitMilliseconds: 1_000, callMilliseconds: 50 }, ...limits },
+    ({ ckr: code }) => told.push(code),
+  );
 
 describe('asynchronous calls', () => {
   test('have a session each, which the next one has after it', async () => {
@@ -171,11 +177,67 @@ test('a pool that is closed lends nothing more, and closes each session when its
   const closing = sut.close();
   await expect(waiting).rejects.toMatchObject({ name: 'TokenClosedError' });
   await expect(sut.use(async () => {})).rejects.toMatchObject({ name: 'TokenClosedError' });
-  expect(sessions.closed).toEqual([]);
+  expect(sessions.closed).toEqual([0]);
   first.release();
   await Promise.all([call, closing]);
   expect(sessions.closed.toSorted()).toEqual([0, 1]);
   expect(() => sut.now(number)).toThrow(expect.objectContaining({ name: 'TokenClosedError' }));
+});
+
+test('a pool whose token is gone calls the module no more, and tells who waits why', async () => {
+  const sut = pool({ sessions: 1 });
+  const first = held();
+  sut.now(number);
+  const call = sut.use(() => first.done);
+  const waiting = sut.use(async () => {});
+  const gone = new Error('the token is gone');
+  const abandoned = sut.abandon(gone);
+  await expect(waiting).rejects.toBe(gone);
+  expect(() => sut.now(number)).toThrow(gone);
+  first.fail(ckr(48));
+  await expect(call).rejects.toMatchObject({ ckr: 48 });
+  await abandoned;
+  expect(sessions.closed).toEqual([]);
+});
+
+describe('calls that take too long', () => {
+  test('are given up, and keep their session until they end', async () => {
+    const sut = pool({ sessions: 1 });
+    const slow = held();
+    const call = sut.use(() => slow.done);
+    expect(sut.giveUpOverdue()).toBe(0);
+    await wait(60);
+    expect(sut.giveUpOverdue()).toBe(1);
+    await expect(call).rejects.toMatchObject({ name: 'TokenTimeoutError' });
+    expect(sut.giveUpOverdue()).toBe(0);
+    const next = sut.use(async (session) => number(session));
+    slow.release();
+    expect(await next).toBe(0);
+    expect(sessions.opened).toEqual([0]);
+  });
+
+  test('are waited for longer where that was asked for', async () => {
+    const sut = pool();
+    const slow = held();
+    const call = sut.use(() => slow.done, 10);
+    await wait(60);
+    expect(sut.giveUpOverdue()).toBe(0);
+    slow.release();
+    await call;
+  });
+});
+
+test('every error of the token is told of, before its session is closed', async () => {
+  const sut = pool();
+  await expect(sut.use(() => Promise.reject(ckr(48)))).rejects.toBeInstanceOf(TokenError);
+  expect(() =>
+    sut.now(() => {
+      throw ckr(5);
+    }),
+  ).toThrow(TokenError);
+  sessions.refusesToOpen = true;
+  expect(() => sut.now(number)).toThrow(TokenError);
+  expect(told).toEqual([48, 5, 177]);
 });
 
 describe('synchronous calls', () => {

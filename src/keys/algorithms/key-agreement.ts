@@ -29,7 +29,7 @@ export function agree(
   if (peerKey?.curve !== curve) return undefined;
   const { fieldBytes } = namedCurves[curve];
   const secret = token.deriveSharedSecret({ id: material.ckaId, class: 'private' }, peerKey.point, fieldBytes);
-  return secret && leftPadded(secret, fieldBytes);
+  return leftPadded(secret, fieldBytes);
 }
 
 /** Some tokens drop the zeros at the left of a shared secret. */

@@ -1,0 +1,158 @@
+import { randomUUID } from 'node:crypto';
+import { Server as SecureServer, type ServerOptions } from 'node:https';
+import type { Logger } from 'pino';
+import { AccessKeyUses } from '../authorization/access-key-uses.js';
+import { ClientCertificates } from '../authorization/client-certificates.js';
+import type { Identities } from '../authorization/identities.js';
+import { Sessions } from '../authorization/sessions/sessions.js';
+import { allQuotas } from '../config/aws-request-quotas.js';
+import type { Settings } from '../config/settings.js';
+import { createHttpServer } from '../http/app.js';
+import { SigV4Verifier } from '../http/sigv4/verifier.js';
+import { Capabilities } from '../keys/capabilities.js';
+import { RequestQuotas } from '../operations/request-quotas.js';
+import { Leases } from '../store/leases.js';
+import { Store } from '../store/store.js';
+import { Sealer } from '../token/sealing.js';
+import type { Token } from '../token/token.js';
+import { composeKms } from './compose-kms.js';
+import { dataDirectory } from './data-directory.js';
+import { ReceivedConnections } from './received-connections.js';
+import { schedule } from './schedule.js';
+import { scheduledTasks } from './scheduled-tasks.js';
+import { keepTlsRenewed } from './tls-renewal.js';
+import { expectTokenOfData } from './token-of-data.js';
+
+/** How long a worker may hold the login to a custom key store that another has disconnected, in milliseconds. */
+const keyStoreMilliseconds = 1_000;
+
+/** How often it is looked whether the token is still there, in milliseconds. */
+const tokenMilliseconds = 1_000;
+
+/** A service whose token and store are open. It is given its connections. */
+export interface Serving {
+  readonly connections: ReceivedConnections;
+  /** Reads the TLS files again; what cannot be used is logged, and the old is kept. */
+  renewTls(): void;
+  /** Answers what is under way, and ends. @param idleMilliseconds see ReceivedConnections.drain */
+  stop(idleMilliseconds: number): Promise<void>;
+}
+
+interface ServingParts {
+  readonly tls: ServerOptions | undefined;
+  readonly log: Logger;
+  /** Only a new process may reach a token again. */
+  readonly stuck: () => void;
+}
+
+/** Probes the token, opens the store and makes a server of them. @throws Error that says what to do */
+export async function startServing(
+  settings: Settings,
+  token: Token,
+  { tls, log, stuck }: ServingParts,
+): Promise<Serving> {
+  const directory = dataDirectory(settings);
+  const sealer = new Sealer(token);
+  const store = Store.open(directory.database);
+  await store.migrate();
+  await expectTokenOfData(settings, { token, sealer, store });
+  const capabilities = await Capabilities.probe(token, { allowSplit: settings.splitOaep });
+  for (const line of capabilities.report()) log.debug(line, 'capability');
+
+  const { kms, identities, keyStoreTokens } = composeKms(settings, {
+    ...{ own: { token, capabilities }, store, sealer, log },
+    requestQuotas: await requestQuotasOf(settings, log),
+    stuck,
+  });
+  const { uses } = kms;
+  const sessions = new Sessions(sealer, identities, kms.policies);
+  const accessKeyUses = new AccessKeyUses(store);
+  const verifierFor = (service: string, regions: string[]) =>
+    new SigV4Verifier({
+      regions,
+      services: [service],
+      findAccessKey: (accessKeyId, sessionToken) =>
+        sessionToken === undefined ? identities.find(accessKeyId) : sessions.find(accessKeyId, sessionToken),
+      onVerified: ({ accessKey, accessKeyId, service, region }) => {
+        if (!accessKey.temporary) accessKeyUses.note(accessKeyId, service, region);
+      },
+      // the AWS SDK for PHP does not sign it, and it can only lead to a refusal here
+      requireSignedContentType: false,
+    });
+  const server = createHttpServer(
+    {
+      kms,
+      sts: { home: kms.home, identities, sessions, now: kms.now },
+      verifier: verifierFor('kms', [settings.region]),
+      // clients that know nothing of Regions sign for STS's global endpoint, which is in us-east-1
+      stsVerifier: verifierFor('sts', [settings.region, 'us-east-1']),
+      unsignedPrincipal: settings.insecureNoAuth ? await unsignedPrincipal(identities) : undefined,
+      clientCertificates: new ClientCertificates(settings.tlsClients),
+      maxBodyBytes: settings.maxBodyBytes,
+      log,
+      whyNotReady: async () => {
+        if (!token.isHealthy()) return 'the token does not answer';
+        return (await isAnswering(store)) ? undefined : 'the database does not answer';
+      },
+    },
+    tls,
+  );
+  const tlsRenewal = server instanceof SecureServer ? keepTlsRenewed(server, settings, log) : undefined;
+  const stopSchedule = schedule(
+    scheduledTasks(kms),
+    new Leases(store, `${process.pid}-${randomUUID()}`),
+    settings.scheduleMilliseconds,
+    log,
+  );
+  const writeUses = setInterval(() => {
+    uses.write().catch((error) => log.error({ err: error }, 'the last uses of keys cannot be written'));
+    accessKeyUses.write().catch((error) => log.error({ err: error }, 'the last uses of access keys cannot be written'));
+  }, settings.usesMilliseconds);
+  const closeKeyStores = setInterval(() => {
+    keyStoreTokens.closeDisconnected().catch((error) => log.error({ err: error }, 'key stores cannot be looked at'));
+  }, keyStoreMilliseconds);
+  const watchToken = setInterval(() => {
+    token.watch();
+    keyStoreTokens.watch();
+  }, tokenMilliseconds);
+  const connections = new ReceivedConnections(server);
+  const stop = async (idleMilliseconds: number) => {
+    const { drainMilliseconds } = settings;
+    const left = await connections.drain(idleMilliseconds, Math.max(drainMilliseconds, idleMilliseconds));
+    if (left > 0) log.warn({ left, drainMilliseconds }, 'requests were still under way: their connections are closed');
+    tlsRenewal?.stop();
+    clearInterval(watchToken);
+    clearInterval(writeUses);
+    clearInterval(closeKeyStores);
+    await stopSchedule();
+    await uses.write();
+    await accessKeyUses.write();
+    await store.close();
+  };
+  return { connections, renewTls: () => tlsRenewal?.renew(), stop };
+}
+
+/** Undefined where nothing limits how often requests may come: then it costs nothing, not even loading. */
+async function requestQuotasOf(
+  { requestQuotas, region, workers }: Settings,
+  log: Logger,
+): Promise<RequestQuotas | undefined> {
+  if (requestQuotas.length === 0) return undefined;
+  const { countersOfSupervisor } = await import('./request-counters.js');
+  return new RequestQuotas(allQuotas(requestQuotas, region), countersOfSupervisor(log), workers);
+}
+
+async function unsignedPrincipal(identities: Identities) {
+  const administrator = await identities.firstAdministrator();
+  if (administrator === undefined) throw new Error('There is no administrator to stand in for unsigned requests.');
+  return administrator;
+}
+
+async function isAnswering(store: Store): Promise<boolean> {
+  try {
+    await store.db.selectFrom('leases').select('task').limit(1).execute();
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,277 @@
+import cluster, { type Worker } from 'node:cluster';
+import type { Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import type { Logger } from 'pino';
+import type { Settings } from '../config/settings.js';
+import type { ConnectionTaker } from './connections.js';
+import { givePin, pinAnnouncement } from './environment-pin.js';
+import { assignmentVariable, type FromWorker, heartbeatMilliseconds, type ToWorker } from './worker-messages.js';
+import type { WorkerAssignment } from './worker-process.js';
+
+/** A worker that lived that long is not one that keeps ending, in milliseconds. */
+const stableMilliseconds = 60_000;
+/** After how many ends in a row a worker is replaced how much later, in milliseconds. */
+const restartDelays = [
+  { ends: 0, milliseconds: 0 },
+  { ends: 1, milliseconds: 100 },
+  { ends: 3, milliseconds: 400 },
+  // for half a minute a module that crashes at each start is tried about twice a second, then less often
+  { ends: 60, milliseconds: 2_000 },
+  { ends: 120, milliseconds: 10_000 },
+] as const;
+/** A worker that starts may be silent so many times longer: a module's initialisation can take its time. */
+const patienceForStart = 4;
+/** Threads of libuv that are not for the token: files, names. */
+const otherThreads = 4;
+/** How long a worker that is replaced keeps connections without a request, in milliseconds. */
+const idleWhenReplaced = 5_000;
+/** How long one that is stopped does. */
+const idleWhenStopped = 100;
+/** What a worker is given to end by itself beyond the drain, in milliseconds. */
+const endMilliseconds = 2_000;
+
+type State = 'starting' | 'waiting' | 'ready' | 'leaving';
+
+/** What the fleet tells who keeps it. */
+export interface FleetEvents {
+  /** A worker takes connections that did not. */
+  takes(): void;
+  /** A connection that a worker was given and did not take: it has ended. */
+  givenBack(socket: Socket): void;
+  /** All workers are ready, for the first time. */
+  ready(): void;
+  /** A worker ended at the first start. */
+  failed(message: string, code: number | null): void;
+  /** The last worker has ended, after `stop`. */
+  stopped(): void;
+}
+
+/** The worker processes: as many as are set, replaced when they end, hang or ask for it. */
+export class WorkerFleet {
+  private readonly members = new Set<Member>();
+  private readonly launches = new Set<NodeJS.Timeout>();
+  private readonly heartbeat: NodeJS.Timeout;
+  private announced = false;
+  private stopping = false;
+  private rolling = false;
+  private ends = 0;
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly log: Logger,
+    private readonly events: FleetEvents,
+  ) {
+    cluster.setupPrimary({ exec: fileURLToPath(new URL('./worker-main.js', import.meta.url)) });
+    this.heartbeat = setInterval(() => this.endThoseThatHang(), heartbeatMilliseconds);
+    for (let each = 0; each < settings.workers; each++) this.launch();
+  }
+
+  /** Those that can be given connections: those that are ready, or else those that wait for the token. */
+  takers(): ConnectionTaker[] {
+    const ready = [...this.members].filter(({ state }) => state === 'ready');
+    return ready.length > 0 ? ready : [...this.members].filter(({ state }) => state === 'waiting');
+  }
+
+  renewTls(): void {
+    for (const member of this.members) member.send({ kind: 'renew TLS' });
+  }
+
+  /** Replaces all workers, one after the other; stops with that when a new one does not start. */
+  async roll(): Promise<void> {
+    if (this.rolling || !this.announced || this.stopping) return;
+    this.rolling = true;
+    try {
+      for (const member of [...this.members].filter(({ state }) => state !== 'leaving')) {
+        if (this.stopping) return;
+        if (!(await this.replace(member))) {
+          this.log.error('a new worker does not start: the others are left as they are');
+          return;
+        }
+      }
+      this.log.info('all workers have been replaced');
+    } finally {
+      this.rolling = false;
+    }
+  }
+
+  /** Ends all workers when they have answered what is under way, at the latest when the drain is over. */
+  stop(): void {
+    if (this.stopping) return;
+    this.stopping = true;
+    for (const launch of this.launches) clearTimeout(launch);
+    for (const member of this.members) this.dismiss(member, idleWhenStopped);
+    this.lookWhetherStopped();
+  }
+
+  /** Ends all workers at once. */
+  kill(): void {
+    this.stopping = true;
+    for (const { worker } of this.members) worker.process.kill('SIGKILL');
+    this.lookWhetherStopped();
+  }
+
+  private launch(): Member {
+    const assignment: WorkerAssignment = { settings: this.settings, replaces: this.announced };
+    const worker = cluster.fork({
+      UV_THREADPOOL_SIZE: String(this.settings.tokenSessions + otherThreads),
+      [assignmentVariable]: JSON.stringify(assignment),
+      ...pinAnnouncement(),
+    });
+    givePin(worker);
+    const member = new Member(worker);
+    this.members.add(member);
+    worker.on('message', (message: FromWorker) => this.hear(member, message));
+    worker.on('error', (error) => {
+      // what was written to a worker that has just ended is lost; its exit follows
+      if (worker.process.pid === undefined) throw error;
+    });
+    worker.on('exit', (code, signal) => this.bury(member, code, signal));
+    return member;
+  }
+
+  private hear(member: Member, message: FromWorker): void {
+    member.heard = performance.now();
+    if (message.kind === 'alive') member.connections = message.connections;
+    else if (message.kind === 'took') member.took(message.id);
+    else if (message.kind === 'failed') member.failure = message.message;
+    else if (message.kind === 'replace me') void this.replace(member);
+    else if (message.kind === 'waiting' || message.kind === 'ready') this.welcome(member, message.kind);
+  }
+
+  private welcome(member: Member, state: 'waiting' | 'ready'): void {
+    if (member.state === 'leaving') {
+      // what it was told before it listened is lost
+      member.send({ kind: 'stop', idleMilliseconds: idleWhenStopped });
+      return;
+    }
+    if (state === 'waiting' && member.state !== 'starting') return;
+    member.state = state;
+    if (state === 'ready') member.settle(true);
+    this.events.takes();
+    if (!this.announced && [...this.members].every((each) => each.state === 'ready')) {
+      this.announced = true;
+      this.events.ready();
+    }
+  }
+
+  private bury(member: Member, code: number | null, signal: string | null): void {
+    const { failure } = member;
+    this.members.delete(member);
+    member.settle(false);
+    for (const socket of member.untaken()) this.events.givenBack(socket);
+    if (this.stopping) this.lookWhetherStopped();
+    else if (!this.announced) this.events.failed(failure ?? `a worker ended at its start (${signal ?? code})`, code);
+    else if (this.staying() + this.launches.size < this.settings.workers) this.launchLater(member, { code, signal });
+  }
+
+  /** How many workers there are, but for those that are to end. */
+  private staying(): number {
+    return [...this.members].filter(({ state }) => state !== 'leaving').length;
+  }
+
+  /** In the place of one that has ended. */
+  private launchLater({ worker, failure, launchedAt }: Member, end: object): void {
+    if (performance.now() - launchedAt > stableMilliseconds) this.ends = 0;
+    const delay = restartDelays.findLast(({ ends }) => this.ends >= ends)?.milliseconds ?? 0;
+    this.ends += 1;
+    this.log.error({ worker: worker.process.pid, ...end, failure, delay }, 'a worker ended and is replaced');
+    const launch = setTimeout(() => {
+      this.launches.delete(launch);
+      this.launch();
+    }, delay);
+    this.launches.add(launch);
+  }
+
+  /** Has a new worker take the place of one. @returns whether it does */
+  private async replace(member: Member): Promise<boolean> {
+    if (member.isBeingReplaced || this.stopping) return true;
+    member.isBeingReplaced = true;
+    this.log.info({ worker: member.worker.process.pid }, 'a worker is replaced');
+    const isReady = await this.launch().settled;
+    member.isBeingReplaced = false;
+    if (isReady && !this.stopping && this.members.has(member)) this.dismiss(member, idleWhenReplaced);
+    return isReady;
+  }
+
+  private dismiss(member: Member, idleMilliseconds: number): void {
+    member.state = 'leaving';
+    member.send({ kind: 'stop', idleMilliseconds });
+    const { drainMilliseconds } = this.settings;
+    const late = setTimeout(
+      () => member.worker.process.kill('SIGKILL'),
+      Math.max(drainMilliseconds, idleMilliseconds) + endMilliseconds,
+    );
+    late.unref();
+  }
+
+  private lookWhetherStopped(): void {
+    if (this.members.size > 0) return;
+    clearInterval(this.heartbeat);
+    this.events.stopped();
+  }
+
+  private lastLook = performance.now();
+
+  private endThoseThatHang(): void {
+    const now = performance.now();
+    // this process was held up itself, by a machine that slept perhaps: its workers have still to be heard
+    const wasHeldUp = now - this.lastLook > 4 * heartbeatMilliseconds;
+    this.lastLook = now;
+    for (const member of this.members) {
+      if (wasHeldUp) member.heard = now;
+      const silent = now - member.heard;
+      const patience = this.settings.hangMilliseconds * (member.state === 'starting' ? patienceForStart : 1);
+      if (silent <= patience) continue;
+      this.log.error({ worker: member.worker.process.pid, silent: Math.round(silent) }, 'a worker hangs, and is ended');
+      member.worker.process.kill('SIGKILL');
+    }
+  }
+}
+
+/** A worker, as its supervisor sees it. */
+class Member implements ConnectionTaker {
+  state: State = 'starting';
+  readonly launchedAt = performance.now();
+  heard = performance.now();
+  connections = 0;
+  failure: string | undefined;
+  isBeingReplaced = false;
+  /** True when it is ready, false when it has ended before. */
+  readonly settled: Promise<boolean>;
+  settle: (isReady: boolean) => void = () => {};
+  /** Connections that it was given, until it says that it has them. */
+  private readonly given = new Map<number, Socket>();
+  private lastId = 0;
+
+  constructor(readonly worker: Worker) {
+    this.settled = new Promise((resolve) => {
+      this.settle = resolve;
+    });
+  }
+
+  give(socket: Socket): void {
+    this.lastId += 1;
+    this.connections += 1;
+    this.given.set(this.lastId, socket);
+    // kept open here until the worker has it: it may end before
+    this.send({ kind: 'connection', id: this.lastId }, socket);
+  }
+
+  took(id: number): void {
+    this.given.get(id)?.destroy();
+    this.given.delete(id);
+  }
+
+  untaken(): Socket[] {
+    const sockets = [...this.given.values()];
+    this.given.clear();
+    return sockets.filter(({ destroyed }) => !destroyed);
+  }
+
+  send(message: ToWorker, socket?: Socket): void {
+    const { worker } = this;
+    if (!worker.isConnected()) return;
+    // what cannot be sent to one that is ending is answered by its exit
+    worker.process.send(message, socket, { keepOpen: true }, () => {});
+  }
+}

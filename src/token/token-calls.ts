@@ -1,0 +1,124 @@
+import type pkcs11 from 'pkcs11js';
+import type { KeyObject } from './object-handles.js';
+import { type InputFunction, wellNamed } from './profiles.js';
+import { Retries } from './retries.js';
+import { TokenError } from './return-values.js';
+import type { TokenConnection } from './token-connection.js';
+import type { TokenLink } from './token-link.js';
+
+/** One operation with a key. */
+export interface Steps<T> {
+  /** C_EncryptInit and the like. */
+  begin?: (session: pkcs11.Handle, handle: pkcs11.Handle) => void;
+  finish: (session: pkcs11.Handle, handle: pkcs11.Handle) => T;
+  /** The same in another thread. */
+  finishElsewhere?: (session: pkcs11.Handle) => Promise<T>;
+}
+
+/** How calls of a token are made: in which session, in which thread, and again where an error asks for it. */
+export class TokenCalls {
+  constructor(private readonly link: TokenLink) {}
+
+  /** One operation with a key: on the spot, or its last step in another thread. @throws TokenError, ObjectMissingError */
+  withKey<T>({ key, slow }: { readonly key: KeyObject; readonly slow?: boolean }, steps: Steps<T>): T | Promise<T> {
+    const { begin, finish, finishElsewhere } = steps;
+    if (finishElsewhere && (slow || this.link.profile.calls === 'threads')) {
+      return this.elsewhere(
+        async (session, { handles }) => {
+          begin?.(session, handles.of(session, key));
+          return finishElsewhere(session);
+        },
+        { key },
+      );
+    }
+    return this.now((session, { handles }) => {
+      const handle = handles.of(session, key);
+      begin?.(session, handle);
+      return finish(session, handle);
+    }, key);
+  }
+
+  /** On the spot. @param key whose handle may be stale @throws TokenError */
+  now<T>(call: (session: pkcs11.Handle, connection: TokenConnection) => T, key?: KeyObject): T {
+    for (let retries: Retries | undefined; ; ) {
+      const { connection } = this.link;
+      try {
+        return connection.sessions.now((session) => call(session, connection));
+      } catch (error) {
+        retries ??= new Retries();
+        if (!retries.allow(error)) throw error;
+        if (key) connection.handles.forget(key);
+      }
+    }
+  }
+
+  /** In another thread. @throws TokenError, TokenBusyError, TokenTimeoutError */
+  async elsewhere<T>(
+    call: (session: pkcs11.Handle, connection: TokenConnection) => Promise<T>,
+    { key, patience }: { readonly key?: KeyObject; readonly patience?: number } = {},
+  ): Promise<T> {
+    for (let retries: Retries | undefined; ; ) {
+      const { connection } = this.link;
+      try {
+        return await connection.sessions.use((session) => call(session, connection), patience);
+      } catch (error) {
+        retries ??= new Retries();
+        if (!retries.allow(error)) throw error;
+        if (key) connection.handles.forget(key);
+      }
+    }
+  }
+
+  /** A call that judges a client's data: its errors say so, by PKCS#11's names for them. */
+  judging<T>(on: InputFunction, call: () => T): T {
+    const rethrow = (thrown: unknown): never => {
+      const error = wellNamed(this.link.profile, on, thrown);
+      if (error instanceof TokenError) error.judging = on;
+      throw error;
+    };
+    try {
+      const result = call();
+      return result instanceof Promise ? (result.catch(rethrow) as T) : result;
+    } catch (thrown) {
+      return rethrow(thrown);
+    }
+  }
+
+  /**
+   * Undefined for an error that a client's data explain. Where it may as well be the token's fault, the call is made
+   * again; and where it fails again although the token works otherwise, it is the data.
+   */
+  unlessDataIsWrong<T>(call: () => T | Promise<T>): T | undefined | Promise<T | undefined> {
+    const attempt = (again?: () => T | undefined | Promise<T | undefined>) => {
+      const explain = (error: unknown) => {
+        const verdict = this.verdictOnData(error);
+        if (verdict === 'wrong') return undefined;
+        if (verdict === 'unclear' && again) return again();
+        if (verdict === 'unclear' && this.worksOtherwise()) return undefined;
+        throw error;
+      };
+      try {
+        const result = call();
+        return result instanceof Promise ? result.catch(explain) : result;
+      } catch (error) {
+        return explain(error);
+      }
+    };
+    return attempt(() => attempt());
+  }
+
+  /** False when the token fails at what it must be able to do. */
+  worksOtherwise(): boolean {
+    if (this.link.connection.canary.sings()) return true;
+    this.link.watch();
+    return false;
+  }
+
+  /** What an error of a call says of the data that it was to judge. */
+  private verdictOnData(error: unknown): 'wrong' | 'unclear' | undefined {
+    if (!(error instanceof TokenError) || error.judging === undefined) return undefined;
+    if (error.reaction === 'input') return 'wrong';
+    const unclear = this.link.profile.saysOfWrongData[error.judging] ?? [];
+    return unclear.some((ckr) => ckr === error.ckr) ? 'unclear' : undefined;
+  }
+}
