@@ -142,6 +142,7 @@ function keySpecsTable(report) {
 async function probe() {
   const { initialiseSoftHsmToken, softHsmConfiguration, softHsmModule } = await built('token/softhsm.js');
   const { Token } = await built('token/token.js');
+  const { fixedPin } = await built('token/token-settings.js');
   const { Capabilities } = await built('keys/capabilities.js');
   const directory = mkdtempSync(join(tmpdir(), 'hsm-kms-status-'));
   try {
@@ -150,12 +151,12 @@ async function probe() {
     writeFileSync(process.env.SOFTHSM2_CONF, softHsmConfiguration(join(directory, 'tokens')));
     const [label, pin] = ['contract-status', 'only-for-this-probe'];
     initialiseSoftHsmToken(label, { securityOfficer: pin, user: pin });
-    const limits = { sessions: 4, waiting: 16, waitMilliseconds: 10_000 };
+    const limits = { sessions: 4, waiting: 16, waitMilliseconds: 10_000, callMilliseconds: 60_000 };
     const token = Token.open({
       module: softHsmModule(),
       moduleParameters: undefined,
       selector: { label },
-      pin: () => pin,
+      pin: fixedPin(pin),
       limits,
     });
     const report = (await Capabilities.probe(token, { allowSplit: true })).report();

@@ -110,11 +110,11 @@ export function granteesOf({ principal }: Pick<RequestFacts, 'principal'>): stri
 /** Everything that bears on one permission. */
 export function decisionRequest(
   request: RequestFacts,
-  { rule, resource, keyPolicy, retiring, ...facts }: Permission,
+  { rule, resource, keyPolicy, retiring, key, keyText, isSameKey }: Permission,
   grants: readonly Grant[] | undefined,
 ): DecisionRequest {
   const { principal, home } = request;
-  const permission: PermissionFacts = { action: rule.action, ...facts };
+  const permission: PermissionFacts = { action: rule.action, key, keyText, isSameKey };
   return {
     rule,
     principal,
@@ -122,7 +122,7 @@ export function decisionRequest(
     resourceAccountId: home.accountId,
     context: new RequestContext(request, permission),
     keyPolicy,
-    resourcePolicyNames: facts.key?.policy.principals,
+    resourcePolicyNames: key?.policy.principals,
     identityPolicies: principal.identityPolicies,
     permissionsBoundary: principal.permissionsBoundary,
     sessionPolicies: principal.sessionPolicies,

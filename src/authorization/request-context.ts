@@ -159,34 +159,37 @@ const families: readonly {
 
 /** A request's side of conditions. Nothing is computed before a policy asks for it, and nothing twice. */
 export class RequestContext implements ConditionContext {
-  private readonly asked: Asked;
-  private readonly known: Map<string, ConditionValue | undefined>;
+  // made when a policy asks: most have no conditions
+  private asked: Asked | undefined;
+  private known: Map<string, ConditionValue | undefined> | undefined;
 
-  constructor(request: RequestFacts, permission: PermissionFacts) {
-    this.asked = { ...request, ...permission };
-    this.known = new Map(request.assumed);
-  }
+  constructor(
+    private readonly request: RequestFacts,
+    private readonly permission: PermissionFacts,
+  ) {}
 
   /** @param key in lower case */
   get(key: string): ConditionValue | undefined {
+    this.known ??= new Map(this.request.assumed);
     const known = this.known.get(key);
     if (known !== undefined || this.known.has(key)) return known;
+    this.asked ??= { ...this.request, ...this.permission };
     const source = sources.get(key);
-    const value = source ? source(this.asked) : this.inFamily(key);
+    const value = source ? source(this.asked) : inFamily(this.asked, key);
     this.known.set(key, value);
     return value;
   }
+}
 
-  /** The values of all names that differ from the asked one in case only: key names ignore case, clients' do not. */
-  private inFamily(key: string): ConditionValue | undefined {
-    for (const { prefix, pairs } of families) {
-      if (!key.startsWith(prefix)) continue;
-      const name = key.slice(prefix.length);
-      const values = [...(pairs(this.asked) ?? [])].filter(([each]) => each.toLowerCase() === name);
-      return values.length < 2 ? values[0]?.[1] : values.map(([, value]) => value);
-    }
-    return undefined;
+/** The values of all names that differ from the asked one in case only: key names ignore case, clients' do not. */
+function inFamily(asked: Asked, key: string): ConditionValue | undefined {
+  for (const { prefix, pairs } of families) {
+    if (!key.startsWith(prefix)) continue;
+    const name = key.slice(prefix.length);
+    const values = [...(pairs(asked) ?? [])].filter(([each]) => each.toLowerCase() === name);
+    return values.length < 2 ? values[0]?.[1] : values.map(([, value]) => value);
   }
+  return undefined;
 }
 
 function memberOfList(name: string, operations: ReadonlySet<OperationName>): Source {

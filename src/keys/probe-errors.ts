@@ -4,6 +4,8 @@ import {
   TokenBusyError,
   TokenClosedError,
   TokenError,
+  TokenTimeoutError,
+  TokenUnavailableError,
   tokenError,
 } from '../token/return-values.js';
 import type { Token } from '../token/token.js';
@@ -16,6 +18,8 @@ export class ProbeError extends Error {
   override readonly name = 'ProbeError';
 }
 
+/** Errors of the connection. */
+const passing = [ObjectMissingError, TokenBusyError, TokenClosedError, TokenTimeoutError, TokenUnavailableError];
 /** Short of memory or sessions: CKR_HOST_MEMORY, CKR_DEVICE_MEMORY, CKR_SESSION_COUNT. It says nothing of what is tried. */
 const shortages: ReadonlySet<number | undefined> = new Set([2, 49, 177]);
 
@@ -28,9 +32,7 @@ const shortages: ReadonlySet<number | undefined> = new Set([2, 49, 177]);
  */
 export function verdictOf(thrown: unknown): 'cannot' | 'unclear' | 'nothing' {
   const error = tokenError(thrown);
-  const isPassing =
-    error instanceof ObjectMissingError || error instanceof TokenBusyError || error instanceof TokenClosedError;
-  if (isPassing) return 'nothing';
+  if (passing.some((kind) => error instanceof kind)) return 'nothing';
   if (!(error instanceof TokenError)) return 'cannot';
   if (error.reaction === 'refused' || error.reaction === 'input') return 'cannot';
   if (shortages.has(error.ckr)) return 'nothing';

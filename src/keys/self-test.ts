@@ -76,12 +76,11 @@ async function knownSignature(
 }
 
 async function macs(token: Token, key: KeyRecord, algorithm: MacAlgorithm): Promise<void> {
-  const material = currentMaterial(key);
   const message = probe();
-  const first = await mac(token, material, algorithm, message);
+  const first = await mac(token, key, algorithm, message);
   expect(first.length === algorithm.macBytes, 'the MAC has the wrong length');
-  expect((await mac(token, material, algorithm, message)).equals(first), 'two MACs of one message differ');
-  expect(!(await mac(token, material, algorithm, probe())).equals(first), 'two messages have the same MAC');
+  expect((await mac(token, key, algorithm, message)).equals(first), 'two MACs of one message differ');
+  expect(!(await mac(token, key, algorithm, probe())).equals(first), 'two messages have the same MAC');
 }
 
 async function agreement(token: Token, key: KeyRecord, algorithm: KeyAgreementAlgorithm): Promise<void> {

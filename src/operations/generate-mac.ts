@@ -1,7 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import { KmsError } from '../contract/kms-error.js';
 import { mac } from '../keys/algorithms/mac.js';
-import { currentMaterial } from '../keys/key-record.js';
 import { operation } from './operation.js';
 
 export const generateMac = operation('GenerateMac', {
@@ -9,7 +8,7 @@ export const generateMac = operation('GenerateMac', {
   async run({ Message, MacAlgorithm }, { key, kms }) {
     const { token, capabilities } = await kms.tokens.of(key);
     const algorithm = capabilities.algorithm(key.spec, 'GENERATE_VERIFY_MAC', MacAlgorithm);
-    return { Mac: await mac(token, currentMaterial(key), algorithm, Message), MacAlgorithm, KeyId: key.arn };
+    return { Mac: await mac(token, key, algorithm, Message), MacAlgorithm, KeyId: key.arn };
   },
 });
 
@@ -18,7 +17,7 @@ export const verifyMac = operation('VerifyMac', {
   async run({ Message, Mac, MacAlgorithm }, { key, kms }) {
     const { token, capabilities } = await kms.tokens.of(key);
     const algorithm = capabilities.algorithm(key.spec, 'GENERATE_VERIFY_MAC', MacAlgorithm);
-    const expected = await mac(token, currentMaterial(key), algorithm, Message);
+    const expected = await mac(token, key, algorithm, Message);
     const isValid = Mac.length === expected.length && timingSafeEqual(Mac, expected);
     expected.fill(0);
     if (!isValid) throw new KmsError('KMSInvalidMacException');

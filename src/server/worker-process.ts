@@ -1,6 +1,7 @@
 import cluster from 'node:cluster';
 import type { Socket } from 'node:net';
 import type { Settings } from '../config/settings.js';
+import { deferBackgroundThreads } from './background-threads.js';
 import { takePin } from './environment-pin.js';
 import { startWorker, type Worker } from './worker.js';
 import { assignmentVariable, type FromWorker, heartbeatMilliseconds, type ToWorker } from './worker-messages.js';
@@ -48,6 +49,7 @@ export async function runWorker(): Promise<void> {
   process.on('SIGHUP', () => {});
   setInterval(() => void tell({ kind: 'alive', connections: worker?.connections ?? 0 }), heartbeatMilliseconds).unref();
   try {
+    await deferBackgroundThreads(Number(process.env.UV_THREADPOOL_SIZE));
     await takePin();
     worker = startWorker(settings, {
       replaces,

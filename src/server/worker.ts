@@ -60,6 +60,8 @@ export function startWorker(settings: Settings, { replaces, waiting, stuck }: Wo
   };
   const start = async () => {
     serving = await startServing(settings, await open(), { tls, log, stuck });
+    // the files may have changed since they were read
+    if (replaces) serving.renewTls();
   };
   return {
     ready: start(),

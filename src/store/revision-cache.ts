@@ -13,20 +13,17 @@ export class RevisionCache<V> {
 
   /** The value, loaded when it is not cached. A value of undefined is not kept. */
   get(name: string, load: (name: string) => Promise<V | undefined>): V | Promise<V | undefined> {
-    const revision = this.store.revision();
+    const revision = this.store.revisionOfTurn();
     if (revision !== this.revision) {
       this.values.clear();
       this.revision = revision;
     }
     const value = this.values.get(name);
-    return value === undefined ? this.load(name, revision, load) : value;
+    return value === undefined ? this.load(name, load) : value;
   }
 
-  private async load(
-    name: string,
-    revision: number,
-    load: (name: string) => Promise<V | undefined>,
-  ): Promise<V | undefined> {
+  private async load(name: string, load: (name: string) => Promise<V | undefined>): Promise<V | undefined> {
+    const revision = this.store.revision();
     const value = await load(name);
     // a change while loading leaves it open which state was read: give it to this caller, do not keep it
     if (value !== undefined && this.store.revision() === revision && this.revision === revision) {

@@ -6,6 +6,8 @@ import { openSqlite } from './sqlite.js';
 /** The metadata of keys and identities. Key material is in the token, never here. */
 export class Store {
   private ownChanges = 0;
+  /** The database's number, as long as this turn of the event loop lasts. */
+  private seenVersion: number | undefined;
 
   private constructor(
     readonly db: Kysely<Schema>,
@@ -39,12 +41,30 @@ export class Store {
   }
 
   /**
-   * A number that differs from the previous one when anything was written, by this process or by another: what a cache
-   * compares before it answers. Costs some 2 microseconds.
+   * A number that differs from the previous one when anything was written, by this process or by another: what tells
+   * whether things that were read one after the other belong together. Costs some 2 microseconds.
    */
   revision(): number {
-    // data_version counts other connections' commits only (SQLite, PRAGMA data_version); both numbers only grow
-    return this.dataVersion() * 2 ** 26 + this.ownChanges;
+    return this.numberOf(this.dataVersion());
+  }
+
+  /**
+   * The same as it was first seen in this turn of the event loop, for next to nothing: what a cache compares before it
+   * answers. A request that was sent after another process's change had been answered is read in a later turn.
+   */
+  revisionOfTurn(): number {
+    if (this.seenVersion === undefined) {
+      this.seenVersion = this.dataVersion();
+      setImmediate(() => {
+        this.seenVersion = undefined;
+      });
+    }
+    return this.numberOf(this.seenVersion);
+  }
+
+  /** data_version counts other connections' commits only (SQLite, PRAGMA data_version); both numbers only grow. */
+  private numberOf(dataVersion: number): number {
+    return dataVersion * 2 ** 26 + this.ownChanges;
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,6 @@
 import type pkcs11 from 'pkcs11js';
 import { type ObjectClass, objectClass, template } from './attributes.js';
+import type { ShownObject } from './object-index.js';
 import type { TokenProfile } from './profiles.js';
 import { ObjectMissingError } from './return-values.js';
 
@@ -10,6 +11,9 @@ export interface KeyObject {
   readonly class: ObjectClass;
 }
 
+/** A search that takes longer makes it worth knowing all objects, in milliseconds. */
+const slowMilliseconds = 10;
+
 /**
  * Object handles by class and CKA_ID. C_FindObjects is linear in the number of objects (130 ms at 10,000 in SoftHSM2),
  * so a handle is looked up once per process.
@@ -17,18 +21,21 @@ export interface KeyObject {
 export class ObjectHandles {
   private readonly handles = new Map<string, pkcs11.Handle>();
 
+  /** @param slow is told once, of a search that has taken long: the token holds many objects */
   constructor(
     private readonly cryptoki: pkcs11.PKCS11,
     private readonly profile: TokenProfile,
+    private slow: (() => void) | undefined,
   ) {}
 
   /** @throws ObjectMissingError when the token shows no such object, or more than one; TokenError */
   of(session: pkcs11.Handle, object: KeyObject): pkcs11.Handle {
-    const name = nameOf(object);
+    const name = objectName(object);
     const known = this.handles.get(name);
     if (known) return known;
     const [handle, ...others] = this.find(session, object);
-    if (handle === undefined) throw new ObjectMissingError(`the token shows no ${object.class} key ${nameOf(object)}`);
+    if (handle === undefined)
+      throw new ObjectMissingError(`the token shows no ${object.class} key ${objectName(object)}`);
     if (others.length > 0 && !this.profile.showsObjectsTwice) {
       throw new ObjectMissingError(`the token shows several ${object.class} keys ${name}`);
     }
@@ -38,7 +45,12 @@ export class ObjectHandles {
 
   /** All token objects of that class and CKA_ID. */
   find(session: pkcs11.Handle, object: KeyObject): pkcs11.Handle[] {
+    const start = performance.now();
     const found = this.search(session, object);
+    if (this.slow && performance.now() - start > slowMilliseconds) {
+      this.slow();
+      this.slow = undefined;
+    }
     return found.length === 0 && this.profile.relistObjects?.() ? this.search(session, object) : found;
   }
 
@@ -53,22 +65,35 @@ export class ObjectHandles {
     return found;
   }
 
+  /** Remembers objects that were found otherwise; of those with the same class and CKA_ID, none. */
+  rememberAll(objects: readonly ShownObject[]): void {
+    const names = new Map<string, ShownObject | undefined>();
+    for (const object of objects) {
+      const name = objectName(object);
+      names.set(name, names.has(name) ? undefined : object);
+    }
+    for (const [name, object] of names) {
+      if (object && !this.handles.has(name)) this.handles.set(name, object.handle);
+    }
+  }
+
   remember(object: KeyObject, handle: pkcs11.Handle): void {
-    this.handles.set(nameOf(object), handle);
+    this.handles.set(objectName(object), handle);
   }
 
   /** Forgets a handle that was remembered, and gives it. */
   take(object: KeyObject): pkcs11.Handle | undefined {
-    const handle = this.handles.get(nameOf(object));
+    const handle = this.handles.get(objectName(object));
     this.forget(object);
     return handle;
   }
 
   forget(object: KeyObject): void {
-    this.handles.delete(nameOf(object));
+    this.handles.delete(objectName(object));
   }
 }
 
-function nameOf(object: KeyObject): string {
+/** A name for maps. */
+export function objectName(object: KeyObject): string {
   return `${object.class}/${object.id.toString('hex')}`;
 }

@@ -14,7 +14,7 @@
  */
 export type Reaction = 'input' | 'ambiguous' | 'handle' | 'session' | 'module' | 'busy' | 'refused' | 'give-up';
 
-/** CK_RV (PKCS#11 v3.1, pkcs11t.h) -> name and reaction. What is not listed, a vendor's own, is taken for `module`. */
+/** CK_RV (PKCS#11 v3.1, pkcs11t.h) -> name and reaction. What is not listed, a vendor's own, is given up. */
 const returnValues: Record<number, readonly [name: string, reaction: Reaction]> = {
   1: ['CKR_CANCEL', 'session'],
   2: ['CKR_HOST_MEMORY', 'give-up'],
@@ -129,9 +129,9 @@ export class TokenError extends Error {
   ) {
     const [name, reaction] = (ckr !== undefined && returnValues[ckr]) || [
       'an error without a known CKR code',
-      'module',
+      'give-up',
     ];
-    super(ckr === undefined ? String(cause) : `${name} (0x${ckr.toString(16)})`, { cause });
+    super(ckr === undefined ? String(cause) : `${name} (${ckr})`, { cause });
     this.reaction = reaction;
   }
 }

@@ -59,6 +59,11 @@ export class SessionPool {
     private readonly failed: (error: TokenError) => void,
   ) {}
 
+  /** False once it is closed, or its token gone. */
+  get isOpen(): boolean {
+    return this.closedBecause === undefined;
+  }
+
   /** Runs a synchronous call. @throws TokenError, or what `call` throws */
   now<T>(call: (session: pkcs11.Handle) => T): T {
     this.synchronous ??= this.open();

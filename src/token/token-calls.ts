@@ -3,6 +3,7 @@ import type { KeyObject } from './object-handles.js';
 import { type InputFunction, wellNamed } from './profiles.js';
 import { Retries } from './retries.js';
 import { TokenError } from './return-values.js';
+import type { VersionedKey } from './session-copies.js';
 import type { TokenConnection } from './token-connection.js';
 import type { TokenLink } from './token-link.js';
 
@@ -20,19 +21,22 @@ export class TokenCalls {
   constructor(private readonly link: TokenLink) {}
 
   /** One operation with a key: on the spot, or its last step in another thread. @throws TokenError, ObjectMissingError */
-  withKey<T>({ key, slow }: { readonly key: KeyObject; readonly slow?: boolean }, steps: Steps<T>): T | Promise<T> {
+  withKey<T>(
+    { key, slow }: { readonly key: KeyObject | VersionedKey; readonly slow?: boolean },
+    steps: Steps<T>,
+  ): T | Promise<T> {
     const { begin, finish, finishElsewhere } = steps;
     if (finishElsewhere && (slow || this.link.profile.calls === 'threads')) {
       return this.elsewhere(
-        async (session, { handles }) => {
-          begin?.(session, handles.of(session, key));
+        async (session, connection) => {
+          begin?.(session, handleOf(session, key, connection));
           return finishElsewhere(session);
         },
         { key },
       );
     }
-    return this.now((session, { handles }) => {
-      const handle = handles.of(session, key);
+    return this.now((session, connection) => {
+      const handle = handleOf(session, key, connection);
       begin?.(session, handle);
       return finish(session, handle);
     }, key);
@@ -47,7 +51,7 @@ export class TokenCalls {
       } catch (error) {
         retries ??= new Retries();
         if (!retries.allow(error)) throw error;
-        if (key) connection.handles.forget(key);
+        if (key) forget(key, connection);
       }
     }
   }
@@ -64,7 +68,7 @@ export class TokenCalls {
       } catch (error) {
         retries ??= new Retries();
         if (!retries.allow(error)) throw error;
-        if (key) connection.handles.forget(key);
+        if (key) forget(key, connection);
       }
     }
   }
@@ -121,4 +125,13 @@ export class TokenCalls {
     const unclear = this.link.profile.saysOfWrongData[error.judging] ?? [];
     return unclear.some((ckr) => ckr === error.ckr) ? 'unclear' : undefined;
   }
+}
+
+function handleOf(session: pkcs11.Handle, key: KeyObject | VersionedKey, connection: TokenConnection): pkcs11.Handle {
+  return 'version' in key ? connection.copies.handleOf(session, key) : connection.handles.of(session, key);
+}
+
+function forget(key: KeyObject, { handles, copies }: TokenConnection): void {
+  handles.forget(key);
+  copies.forget(key);
 }

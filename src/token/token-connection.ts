@@ -3,8 +3,10 @@ import { Canary } from './canary.js';
 import { KeyMaker } from './key-maker.js';
 import { outlastLoginOfAnother, tokenIdentity, tokenInfo } from './module.js';
 import { ObjectHandles } from './object-handles.js';
+import { listKeyObjects } from './object-index.js';
 import { profileOf, type TokenProfile } from './profiles.js';
 import { TokenError } from './return-values.js';
+import { SessionCopies } from './session-copies.js';
 import { mostSessions, withinLimits } from './session-limits.js';
 import { readWriteSession, SessionPool } from './session-pool.js';
 import type { TokenIdentity } from './token-selection.js';
@@ -24,6 +26,7 @@ export class TokenConnection {
   readonly handles: ObjectHandles;
   readonly maker: KeyMaker;
   readonly canary: Canary;
+  readonly copies: SessionCopies;
   /** Holds the login, and the session objects that outlive a call. */
   readonly loginSession: pkcs11.Handle;
 
@@ -54,9 +57,19 @@ export class TokenConnection {
     const most = this.profile.mostSessions ?? mostSessions(tokenInfo(cryptoki, slot));
     const limits = withinLimits(settings.limits, most);
     this.sessions = new SessionPool(cryptoki, slot, limits, failed);
-    this.handles = new ObjectHandles(cryptoki, this.profile);
+    this.handles = new ObjectHandles(cryptoki, this.profile, () => void this.learnObjects());
     this.maker = new KeyMaker(cryptoki, this.handles, this.profile);
+    this.copies = new SessionCopies(cryptoki, this.loginSession, this.handles);
     this.canary = new Canary(cryptoki, this.loginSession, this.sessions);
+  }
+
+  /** Looks at all keys, so that none has to be searched for. */
+  private async learnObjects(): Promise<void> {
+    try {
+      this.handles.rememberAll(await listKeyObjects(this.cryptoki, this.slot, () => this.sessions.isOpen));
+    } catch {
+      // then each is searched for when it is needed
+    }
   }
 
   /** True when the token answers and the login holds; asked twice, as one call may fail. */

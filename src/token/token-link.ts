@@ -57,6 +57,7 @@ export class TokenLink {
   watch(): void {
     if (this.lost || this.closed) return;
     const overdue = this.current.sessions.giveUpOverdue();
+    this.current.copies.sweep();
     if (overdue > 0) this.settings.events?.stuck(new Error(`the token has not ended ${overdue} calls`));
     if (!this.current.isHealthy()) this.lose(new Error('the token does not answer'));
   }

@@ -20,6 +20,7 @@ import { ecdh1, gcmIvBytes, type Mechanism } from './mechanisms.js';
 import { loadModule, useSlot } from './module.js';
 import type { KeyObject } from './object-handles.js';
 import { ObjectMissingError, TokenError, tokenError } from './return-values.js';
+import type { VersionedKey } from './session-copies.js';
 import { TokenCalls } from './token-calls.js';
 import type { TokenConnection } from './token-connection.js';
 import { type ModuleFacts, moduleFacts, type TokenFacts, tokenFacts } from './token-facts.js';
@@ -32,7 +33,8 @@ const patienceForGeneration = 8;
 
 /** One use of a key. */
 export interface KeyCall {
-  readonly key: KeyObject;
+  /** With a version, where the key may be used by a copy. */
+  readonly key: KeyObject | VersionedKey;
   readonly mechanism: Mechanism;
   /** Never shorter than the token's answer, in bytes. */
   readonly outputBytes: number;
@@ -357,8 +359,9 @@ export class Token {
    * @throws TokenError; ObjectMissingError when the token shows none, nor those that are always there
    */
   destroy(key: KeyObject): void {
-    this.calls.now((session, { handles }) => {
+    this.calls.now((session, { handles, copies }) => {
       handles.forget(key);
+      copies.forget(key);
       const found = handles.find(session, key);
       if (found.length === 0 && this.landmark && handles.find(session, this.landmark).length === 0) {
         throw new ObjectMissingError('the token does not show what must be there: nothing can be said to be destroyed');

@@ -78,6 +78,9 @@ test('an access key comes with all that decisions need of its user', async () =>
   expect(await identities.findUser(bob)).toEqual(found?.principal);
 });
 
+/** When a request is read that was sent later. */
+const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
+
 test('what is cached is found without a promise, until anything changes; secrets are opened once', async () => {
   expect(identities.find(id)).toBeInstanceOf(Promise);
   await principal();
@@ -85,6 +88,7 @@ test('what is cached is found without a promise, until anything changes; secrets
   expect(first).not.toBeInstanceOf(Promise);
   expect(identities.find(id)).toBe(first);
   await iam.users.tag('bob', new Map([['team', 'blue']]));
+  await nextTurn();
   expect(identities.find(id)).toBeInstanceOf(Promise);
   expect((await principal()).tags.get('team')).toBe('blue');
   expect(secretsOpened).toBe(1);
@@ -124,6 +128,7 @@ test.each<[string, () => Promise<unknown>]>([
 ])('%s is not found', async (_what, change) => {
   await principal();
   await change();
+  await nextTurn();
   expect(await identities.find(id)).toBeUndefined();
 });
 

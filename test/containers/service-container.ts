@@ -197,9 +197,9 @@ export class Secrets {
     for (const [name, secret] of Object.entries(secrets)) this.set(name, secret);
   }
 
-  set(name: string, secret: string): void {
+  set(name: string, secret: string, mode = 0o600): void {
     const file = join(this.directory, name);
-    writeFileSync(file, secret, { mode: 0o600 });
+    writeFileSync(file, secret, { mode });
     // the user of the image
     if (process.getuid?.() === 0) chownSync(file, 1000, 1000);
   }

@@ -107,7 +107,15 @@ exec /usr/bin/pkcs11-tool "$@"
     ],
     [
       'a volume of another user',
-      () => ['--user', '12345'],
+      () => {
+        for (const name of ['so', 'user'])
+          secrets.set(`${name}-of-all`, pins[`token-${name}-pin` as keyof typeof pins], 0o644);
+        const files = ['SO', 'USER'].flatMap((name) => [
+          '--env',
+          `TOKEN_${name}_PIN_FILE=/run/secrets/${name.toLowerCase()}-of-all`,
+        ]);
+        return ['--user', '12345', ...files];
+      },
       'user 12345 may not write to /softhsm: give the volume to that user (chown 12345), or run as its owner.',
     ],
   ])('is refused for %s, in a sentence that says what to do', async (_name, options, sentence) => {

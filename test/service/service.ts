@@ -116,8 +116,8 @@ export class Service {
    *
    * @throws Error when there is none after some seconds
    */
-  async logged(pattern: RegExp): Promise<string[]> {
-    const end = Date.now() + logMilliseconds;
+  async logged(pattern: RegExp, milliseconds = logMilliseconds): Promise<string[]> {
+    const end = Date.now() + milliseconds;
     for (;;) {
       const lines = this.stderr.split('\n').slice(0, -1);
       const found = lines.filter((line) => pattern.test(line));

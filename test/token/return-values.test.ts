@@ -18,7 +18,7 @@ describe('what pkcs11js throws', () => {
   ])('%i is %s, to which the reaction is: %s', (code, name, reaction) => {
     const error = tokenError(thrown('CKR_VENDOR_DEFINED:1', { name: 'Pkcs11Error', code }));
     expect(error).toBeInstanceOf(TokenError);
-    expect(error).toMatchObject({ ckr: code, reaction, message: `${name} (0x${code.toString(16)})` });
+    expect(error).toMatchObject({ ckr: code, reaction, message: `${name} (${code})` });
   });
 
   test('may have its number in the text only', () => {
@@ -28,14 +28,14 @@ describe('what pkcs11js throws', () => {
     });
   });
 
-  test('may mean that the token is gone when its number is unknown, or absent', () => {
+  test('is given up when its number is unknown, or absent', () => {
     const unknown = tokenError(thrown('CKR_X:2147483649', { name: 'Pkcs11Error', code: 0x80000001 }));
-    expect(unknown).toMatchObject({ ckr: 0x80000001, reaction: 'module' });
+    expect(unknown).toMatchObject({ ckr: 0x80000001, reaction: 'give-up' });
     expect(tokenError(thrown('broken', { name: 'NativeError' }))).toMatchObject({
       ckr: undefined,
-      reaction: 'module',
+      reaction: 'give-up',
     });
-    expect(tokenError('text')).toMatchObject({ name: 'TokenError', reaction: 'module' });
+    expect(tokenError('text')).toMatchObject({ name: 'TokenError', reaction: 'give-up' });
   });
 });
 

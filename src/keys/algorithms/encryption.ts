@@ -49,7 +49,7 @@ export const aes256Gcm: EncryptionAlgorithm = {
     const iv = token.newGcmIv();
     const sealed = await token.encrypt(
       {
-        key: { id: material.ckaId, class: 'secret' },
+        key: { id: material.ckaId, class: 'secret', version: key.version },
         mechanism: aesGcm(iv, additionalData(header, encodeEncryptionContext(context))),
         outputBytes: plaintext.length + gcmTagBytes,
       },
@@ -64,7 +64,7 @@ export const aes256Gcm: EncryptionAlgorithm = {
     if (blob === undefined || material === undefined) return undefined;
     const plaintext = await token.decrypt(
       {
-        key: { id: material.ckaId, class: 'secret' },
+        key: { id: material.ckaId, class: 'secret', version: key.version },
         mechanism: aesGcm(blob.iv, additionalData(blob.header, encodeEncryptionContext(context))),
         outputBytes: blob.sealed.length,
       },

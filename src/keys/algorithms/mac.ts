@@ -1,6 +1,6 @@
 import { type HashName, type Mechanism, type MechanismName, plain } from '../../token/mechanisms.js';
 import type { Token } from '../../token/token.js';
-import type { KeyMaterial } from '../key-record.js';
+import { currentMaterial, type KeyRecord } from '../key-record.js';
 
 type MacHash = Extract<HashName, 'sha224' | 'sha256' | 'sha384' | 'sha512'>;
 
@@ -26,10 +26,10 @@ export const hmac = (hash: MacHash): MacAlgorithm => ({
 });
 
 /** The MAC of a message. @throws TokenError */
-export function mac(token: Token, material: KeyMaterial, algorithm: MacAlgorithm, message: Buffer) {
+export function mac(token: Token, key: KeyRecord, algorithm: MacAlgorithm, message: Buffer) {
   return token.sign(
     {
-      key: { id: material.ckaId, class: 'secret' },
+      key: { id: currentMaterial(key).ckaId, class: 'secret', version: key.version },
       mechanism: algorithm.mechanism,
       outputBytes: algorithm.macBytes,
     },
