@@ -21,6 +21,8 @@ const restartDelays = [
 ] as const;
 /** A worker that starts may be silent so many times longer: a module's initialisation can take its time. */
 const patienceForStart = 4;
+/** A worker that was not heard of for so long is given no connection if there is another, in milliseconds. */
+const silenceMilliseconds = 3 * heartbeatMilliseconds;
 /** Threads of libuv that are not for the token: files, names. */
 const otherThreads = 4;
 /** How long a worker that is replaced keeps connections without a request, in milliseconds. */
@@ -66,10 +68,13 @@ export class WorkerFleet {
     for (let each = 0; each < settings.workers; each++) this.launch();
   }
 
-  /** Those that can be given connections: those that are ready, or else those that wait for the token. */
+  /** Those that can be given connections: those that are ready, not held up if possible, or else those that wait. */
   takers(): ConnectionTaker[] {
     const ready = [...this.members].filter(({ state }) => state === 'ready');
-    return ready.length > 0 ? ready : [...this.members].filter(({ state }) => state === 'waiting');
+    if (ready.length === 0) return [...this.members].filter(({ state }) => state === 'waiting');
+    const since = performance.now() - silenceMilliseconds;
+    const lively = ready.filter(({ heard }) => heard > since);
+    return lively.length > 0 ? lively : ready;
   }
 
   renewTls(): void {

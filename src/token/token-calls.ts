@@ -1,4 +1,5 @@
 import type pkcs11 from 'pkcs11js';
+import type { Mechanism } from './mechanisms.js';
 import type { KeyObject } from './object-handles.js';
 import { type InputFunction, wellNamed } from './profiles.js';
 import { Retries } from './retries.js';
@@ -16,17 +17,23 @@ export interface Steps<T> {
   finishElsewhere?: (session: pkcs11.Handle) => Promise<T>;
 }
 
+/** What a key is used for; with mechanism and length of the output, its calls are timed. */
+interface KeyUse {
+  readonly key: KeyObject | VersionedKey;
+  readonly slow?: boolean;
+  readonly mechanism?: Mechanism;
+  readonly outputBytes?: number;
+}
+
 /** How calls of a token are made: in which session, in which thread, and again where an error asks for it. */
 export class TokenCalls {
   constructor(private readonly link: TokenLink) {}
 
   /** One operation with a key: on the spot, or its last step in another thread. @throws TokenError, ObjectMissingError */
-  withKey<T>(
-    { key, slow }: { readonly key: KeyObject | VersionedKey; readonly slow?: boolean },
-    steps: Steps<T>,
-  ): T | Promise<T> {
+  withKey<T>(call: KeyUse, steps: Steps<T>): T | Promise<T> {
+    const { key, mechanism, outputBytes = 0 } = call;
     const { begin, finish, finishElsewhere } = steps;
-    if (finishElsewhere && (slow || this.link.profile.calls === 'threads')) {
+    if (finishElsewhere && this.isForThreads(call)) {
       return this.elsewhere(
         async (session, connection) => {
           begin?.(session, handleOf(session, key, connection));
@@ -38,8 +45,19 @@ export class TokenCalls {
     return this.now((session, connection) => {
       const handle = handleOf(session, key, connection);
       begin?.(session, handle);
-      return finish(session, handle);
+      if (!mechanism || !finishElsewhere) return finish(session, handle);
+      const start = performance.now();
+      const result = finish(session, handle);
+      connection.paces.note(mechanism, outputBytes, performance.now() - start);
+      return result;
     }, key);
+  }
+
+  /** True for what takes long, as is known beforehand or has been measured. */
+  private isForThreads({ slow, mechanism, outputBytes = 0 }: KeyUse): boolean {
+    const { profile, connection } = this.link;
+    if (slow || profile.calls === 'threads') return true;
+    return mechanism !== undefined && connection.paces.isLong(mechanism, outputBytes);
   }
 
   /** On the spot. @param key whose handle may be stale @throws TokenError */

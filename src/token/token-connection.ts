@@ -1,4 +1,5 @@
 import type pkcs11 from 'pkcs11js';
+import { CallPaces } from './call-pace.js';
 import { Canary } from './canary.js';
 import { KeyMaker } from './key-maker.js';
 import { outlastLoginOfAnother, tokenIdentity, tokenInfo } from './module.js';
@@ -27,6 +28,7 @@ export class TokenConnection {
   readonly maker: KeyMaker;
   readonly canary: Canary;
   readonly copies: SessionCopies;
+  readonly paces = new CallPaces();
   /** Holds the login, and the session objects that outlive a call. */
   readonly loginSession: pkcs11.Handle;
 

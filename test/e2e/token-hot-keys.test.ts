@@ -71,4 +71,19 @@ const Plaintext = Buffer.from('x');
     expect(fault.callsOf('C_FindObjectsInit')).toBe(before);
     await fault.clear();
   });
+
+  test('that take long are used in other threads, so that nobody else waits', async () => {
+    const { fault, service } = faulty;
+    const { KeyId } = await service.newKey({ KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' });
+    const sign = () => service.kms.sign({ KeyId, Message: Plaintext, SigningAlgorithm: 'ECDSA_SHA_256' });
+    // fast calls stay where they are
+    for (let index = 0; index < 40; index++) await sign();
+    await fault.set({ on: 'C_Sign', return: ckr('CKR_DEVICE_ERROR'), thread: 'elsewhere' });
+    await sign();
+    await fault.set({ on: 'C_Sign', slow: 2_000 });
+    for (let index = 0; index < 40; index++) await sign();
+    await fault.set({ on: 'C_Sign', return: ckr('CKR_DEVICE_ERROR'), thread: 'main' });
+    await sign();
+    await fault.clear();
+  });
 });
