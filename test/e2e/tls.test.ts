@@ -159,6 +159,8 @@ describe('renewal', () => {
       replaceBy(second);
       process.kill(service.supervisor, 'SIGHUP');
       expect(await untilServed('second')).toBeLessThan(2_000);
+      // a worker that is being started has read the files already
+      await service.logged(/all workers have been replaced/, 45_000);
     });
     expect(requests).toBeGreaterThan(20);
   });
