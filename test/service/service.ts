@@ -6,7 +6,10 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type CreateKeyRequest, KMS } from '@aws-sdk/client-kms';
 import { expectFreshBuild, mainModule } from './built-service.js';
+import { cleanEnvironment } from './clean-environment.js';
 import { testedToken } from './tested-token.js';
+
+export { cleanEnvironment };
 
 export const region = 'us-east-1';
 export const accountId = '000000000000';
@@ -238,12 +241,4 @@ export const serviceNode = () => testedToken.node?.() ?? process.execPath;
 /** What a process of the service finds in its environment: the tested token. */
 export function serviceEnvironment(dataDir: string): NodeJS.ProcessEnv {
   return { ...cleanEnvironment(), ...testedToken.settings(dataDir) };
-}
-
-/** The environment without what would configure the service, or its clients, from outside. */
-export function cleanEnvironment(): NodeJS.ProcessEnv {
-  const kept = Object.entries(process.env).filter(
-    ([name]) => !/^(HSM_KMS_|AWS_|SOFTHSM2_|DATABASE_URL|NODE_)/.test(name),
-  );
-  return Object.fromEntries(kept);
 }
