@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { DataDirectory } from './data-directory.js';
+import { expectWholeSqlite, inspectSqlite } from '../store/database-identity.js';
+import { type DataDirectory, isInitialised } from './data-directory.js';
 import { type ExclusiveLock, takeExclusiveLock } from './exclusive-lock.js';
 
 /** A service that is being replaced may need a moment to end, in milliseconds. */
@@ -36,6 +37,24 @@ export function checkDataDirectory({ path }: DataDirectory): void {
 
 function nameOf(uid: number): string {
   return uid === 0 ? 'root' : `user ${uid}`;
+}
+
+/**
+ * Looks at the database before anybody serves from it, and changes nothing: whose it is, and whether it is whole.
+ *
+ * @throws Error in one sentence that says what to do
+ */
+export function checkDatabase(directory: DataDirectory): void {
+  checkDataDirectory(directory);
+  // who opens it says what is missing
+  if (!isInitialised(directory)) return;
+  const { database } = directory;
+  if (inspectSqlite(database).isEmpty) {
+    throw new Error(
+      `The database ${database} is empty: put it back from your back-up; where there never was another, type hsm-kms init.`,
+    );
+  }
+  expectWholeSqlite(database);
 }
 
 /**

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { administratorAccessArn } from '../authorization/aws-managed-policies.js';
 import { Iam } from '../authorization/iam/iam.js';
 import { newSecretAccessKey, uniqueId } from '../authorization/iam/unique-ids.js';
 import { purposeOfSecret } from '../authorization/secret-purpose.js';
 import type { Settings } from '../config/settings.js';
 import { MaterialIds } from '../keys/import/material-ids.js';
+import { inspectSqlite } from '../store/database-identity.js';
 import { Store } from '../store/store.js';
 import { Sealer } from '../token/sealing.js';
 import { initialiseSoftHsmToken, softHsmConfiguration } from '../token/softhsm.js';
@@ -15,7 +16,7 @@ import { openOwnToken } from './own-token.js';
 import { readPinFile } from './pin-file.js';
 import { readSeedFile, type Seed } from './seed-file.js';
 import { seedKeys } from './seeding.js';
-import { expectTokenOfData } from './token-of-data.js';
+import { expectNoStrandedKeys, expectTokenOfData } from './token-of-data.js';
 import { ownTokenLabel, usesOwnSoftHsm } from './token-settings.js';
 
 /**
@@ -30,6 +31,7 @@ export async function initialise(settings: Settings, report: (what: string) => v
   const directory = dataDirectory(settings);
   const seed = settings.seedFile === undefined ? undefined : readSeedFile(settings.seedFile, settings);
   checkDataDirectory(directory);
+  inspectSqlite(directory.database);
   makePrivateDirectory(directory.path);
   const lock = lockForInitialisation(directory);
   try {
@@ -48,6 +50,8 @@ async function makeWhatIsMissing(
   if (usesOwnSoftHsm(settings)) initialiseOwnToken(settings, directory, report);
 
   const token = openOwnToken(settings, directory, report);
+  // before there is a database that looks as if it were the token's
+  if (inspectSqlite(directory.database).isEmpty) await expectNoStrandedKeys(settings, token);
   const store = Store.open(directory.database);
   try {
     await store.migrate();
@@ -77,6 +81,12 @@ async function prepareMaterialIds(materialIds: MaterialIds, report: (what: strin
 }
 
 function initialiseOwnToken(settings: Settings, { softHsm }: DataDirectory, report: (what: string) => void): void {
+  const hasToken = existsSync(softHsm.tokens) && readdirSync(softHsm.tokens).length > 0;
+  if (hasToken && !existsSync(softHsm.userPin)) {
+    throw new Error(
+      `The PIN file ${softHsm.userPin} is missing, and nothing else opens the token in ${softHsm.tokens}: put it back from your back-up.`,
+    );
+  }
   makePrivateDirectory(softHsm.tokens);
   const configuration = softHsmConfiguration(softHsm.tokens);
   if (!existsSync(softHsm.configuration) || readFileSync(softHsm.configuration, 'utf8') !== configuration) {

@@ -1,3 +1,4 @@
+import { readFileSync, statSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Settings } from '../config/settings.js';
 import { restartModule, saidDuringLoginOfAnother } from '../token/module.js';
@@ -5,6 +6,7 @@ import { PinRefusedError } from '../token/pin-refused-error.js';
 import { otherPin } from '../token/refused-pin.js';
 import { TokenError } from '../token/return-values.js';
 import { sleep } from '../token/sleep.js';
+import { tokenDirectory } from '../token/softhsm-generation.js';
 import { keepTokenFiles, restoreTokenFiles } from '../token/softhsm-token-file.js';
 import { Token } from '../token/token.js';
 import type { TokenEvents, TokenSettings } from '../token/token-settings.js';
@@ -27,12 +29,40 @@ export function openOwnToken(
   checkDataDirectory(directory);
   const opened = { ...tokenSettings(settings, directory), events };
   if (!usesOwnSoftHsm(settings)) return openPatiently(opened);
+  expectOwnConfiguration(directory);
   const { tokens } = directory.softHsm;
   for (const repaired of restoreTokenFiles(tokens))
     warn(`${repaired}: a login that was killed had emptied token.object`);
   const token = openPatiently(opened);
   keepTokenFiles(tokens);
   return token;
+}
+
+/**
+ * Checks that SoftHSM2 is pointed to this data directory: one that was copied or moved points to the tokens of the old.
+ *
+ * @throws Error in one sentence that says what to do
+ */
+export function expectOwnConfiguration({ path, softHsm: { configuration, tokens } }: DataDirectory): void {
+  let configured: string | undefined;
+  try {
+    configured = tokenDirectory(readFileSync(configuration, 'utf8'));
+  } catch (error) {
+    throw new Error(
+      `The file ${configuration} cannot be read (${(error as NodeJS.ErrnoException).code}): type hsm-kms init with the same settings, which writes it anew.`,
+      { cause: error },
+    );
+  }
+  if (configured === undefined || !isSameDirectory(configured, tokens)) {
+    throw new Error(
+      `The data directory ${path} was moved or copied: its ${configuration} still names the tokens in ${configured}. Type hsm-kms init with the same settings, which writes it anew.`,
+    );
+  }
+}
+
+function isSameDirectory(one: string, other: string): boolean {
+  const [first, second] = [one, other].map((path) => statSync(path, { throwIfNoEntry: false }));
+  return first !== undefined && second !== undefined && first.ino === second.ino && first.dev === second.dev;
 }
 
 /** How long after a failure the token is opened again that a worker waits for, in milliseconds. */

@@ -54,8 +54,14 @@ export async function startServing(
   const directory = dataDirectory(settings);
   const sealer = new Sealer(token);
   const store = Store.open(directory.database);
-  await store.migrate();
-  await expectTokenOfData(settings, { token, sealer, store });
+  try {
+    await store.migrate();
+    await expectTokenOfData(settings, { token, sealer, store });
+  } catch (error) {
+    // its log would stay behind otherwise
+    await store.close();
+    throw error;
+  }
   const capabilities = await Capabilities.probe(token, { allowSplit: settings.splitOaep });
   for (const line of capabilities.report()) log.debug(line, 'capability');
 

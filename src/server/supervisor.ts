@@ -3,7 +3,7 @@ import { servesTls } from '../config/listener.js';
 import type { Settings } from '../config/settings.js';
 import { Connections } from './connections.js';
 import { dataDirectory } from './data-directory.js';
-import { claimDataDirectory } from './data-directory-use.js';
+import { checkDatabase, claimDataDirectory } from './data-directory-use.js';
 import { serviceManager } from './service-manager.js';
 import { WorkerFleet } from './worker-fleet.js';
 
@@ -24,7 +24,9 @@ export async function supervise(
   settings: Settings,
   ready: (address: { host: string; port: number }) => void,
 ): Promise<void> {
-  const claim = claimDataDirectory(dataDirectory(settings));
+  const directory = dataDirectory(settings);
+  checkDatabase(directory);
+  const claim = claimDataDirectory(directory);
   try {
     if (settings.requestQuotas.length > 0) (await import('./request-counters.js')).countForWorkers();
     await superviseWorkers(settings, ready);

@@ -9,6 +9,7 @@ import {
   SqliteDialect,
   SqliteDriver,
 } from 'kysely';
+import { applicationId, inspectSqlite } from './database-identity.js';
 
 /** Transactions take the write lock at their start: one that reads first and writes later could not wait for it. */
 class ImmediateTransactions extends SqliteDriver {
@@ -45,9 +46,10 @@ const busyMilliseconds = 10_000;
  * Opens a SQLite database file as this service needs it: write-ahead log, every commit on disk before it is answered,
  * foreign keys enforced.
  *
- * @throws Error that names the file
+ * @throws DatabaseRefusedError before anything is written; Error that names the file
  */
 export function openSqlite(file: string): { dialect: Dialect; dataVersion: () => number } {
+  const { isEmpty } = inspectSqlite(file);
   let database: Sqlite.Database;
   try {
     // SQLite gives its other files the mode of this one
@@ -57,6 +59,7 @@ export function openSqlite(file: string): { dialect: Dialect; dataVersion: () =>
     database.pragma('journal_mode = WAL');
     database.pragma('synchronous = FULL');
     database.pragma('foreign_keys = ON');
+    if (isEmpty) database.pragma(`application_id = ${applicationId}`);
   } catch (error) {
     throw new Error(`The database ${file} cannot be opened: ${(error as Error).message}`, { cause: error });
   }

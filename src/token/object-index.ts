@@ -9,6 +9,17 @@ export interface ShownObject extends KeyObject {
   readonly handle: pkcs11.Handle;
 }
 
+/** A key in the token, and what tells whose it is. */
+export interface LabelledObject extends KeyObject {
+  /** CKA_LABEL. */
+  readonly label: string;
+  /** CKA_SENSITIVE, and not CKA_EXTRACTABLE; true of public keys, which protect nothing. */
+  readonly isProtected: boolean;
+}
+
+/** What is read of each object; undefined for what is no key, or was destroyed meanwhile. */
+type ObjectReader<T> = (cryptoki: pkcs11.PKCS11, session: pkcs11.Handle, handle: pkcs11.Handle) => T | undefined;
+
 const classOf: ReadonlyMap<number, ObjectClass> = new Map(
   Object.entries(objectClass).map(([name, number]) => [number, name as ObjectClass]),
 );
@@ -22,15 +33,17 @@ const objectsPerTurn = 16;
  * long as looking at all of them, each time (C_FindObjects is linear).
  *
  * @param goesOn asked now and then: false when nobody wants it any more
+ * @param read what is wanted of each
  * @throws the token's error
  */
-export async function listKeyObjects(
+export async function listKeyObjects<T>(
   cryptoki: pkcs11.PKCS11,
   slot: pkcs11.Handle,
   goesOn: () => boolean,
-): Promise<ShownObject[]> {
+  read: ObjectReader<T>,
+): Promise<T[]> {
   const session = cryptoki.C_OpenSession(slot, readWriteSession);
-  const found: ShownObject[] = [];
+  const found: T[] = [];
   try {
     const handles = findAll(cryptoki, session);
     for (let start = 0; start < handles.length; start += objectsPerTurn) {
@@ -61,8 +74,8 @@ function findAll(cryptoki: pkcs11.PKCS11, session: pkcs11.Handle): pkcs11.Handle
   }
 }
 
-/** Undefined for what is no key, or was destroyed meanwhile. */
-function read(cryptoki: pkcs11.PKCS11, session: pkcs11.Handle, handle: pkcs11.Handle): ShownObject | undefined {
+/** What it takes to find it again. */
+export const readShown: ObjectReader<ShownObject> = (cryptoki, session, handle) => {
   try {
     const { CKA_CLASS, CKA_ID } = readAttributes(cryptoki, session, handle, ['CKA_CLASS', 'CKA_ID']);
     const known = classOf.get(CKA_CLASS);
@@ -70,4 +83,19 @@ function read(cryptoki: pkcs11.PKCS11, session: pkcs11.Handle, handle: pkcs11.Ha
   } catch {
     return undefined;
   }
-}
+};
+
+/** What it takes to tell whose it is. */
+export const readLabelled: ObjectReader<LabelledObject> = (cryptoki, session, handle) => {
+  const shown = readShown(cryptoki, session, handle);
+  if (shown === undefined) return undefined;
+  const { id, class: kind } = shown;
+  try {
+    const { CKA_LABEL: label } = readAttributes(cryptoki, session, handle, ['CKA_LABEL']);
+    if (kind === 'public') return { id, class: kind, label, isProtected: true };
+    const guards = readAttributes(cryptoki, session, handle, ['CKA_SENSITIVE', 'CKA_EXTRACTABLE']);
+    return { id, class: kind, label, isProtected: guards.CKA_SENSITIVE && !guards.CKA_EXTRACTABLE };
+  } catch {
+    return undefined;
+  }
+};

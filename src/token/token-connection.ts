@@ -4,7 +4,7 @@ import { Canary } from './canary.js';
 import { KeyMaker } from './key-maker.js';
 import { outlastLoginOfAnother, tokenIdentity, tokenInfo } from './module.js';
 import { ObjectHandles } from './object-handles.js';
-import { listKeyObjects } from './object-index.js';
+import { listKeyObjects, readShown } from './object-index.js';
 import { profileOf, type TokenProfile } from './profiles.js';
 import { TokenError } from './return-values.js';
 import { SessionCopies } from './session-copies.js';
@@ -68,7 +68,7 @@ export class TokenConnection {
   /** Looks at all keys, so that none has to be searched for. */
   private async learnObjects(): Promise<void> {
     try {
-      this.handles.rememberAll(await listKeyObjects(this.cryptoki, this.slot, () => this.sessions.isOpen));
+      this.handles.rememberAll(await listKeyObjects(this.cryptoki, this.slot, () => this.sessions.isOpen, readShown));
     } catch {
       // then each is searched for when it is needed
     }

@@ -19,6 +19,7 @@ import {
 import { ecdh1, gcmIvBytes, type Mechanism } from './mechanisms.js';
 import { loadModule, useSlot } from './module.js';
 import type { KeyObject } from './object-handles.js';
+import { type LabelledObject, listKeyObjects, readLabelled } from './object-index.js';
 import { ObjectMissingError, TokenError, tokenError } from './return-values.js';
 import type { VersionedKey } from './session-copies.js';
 import { TokenCalls } from './token-calls.js';
@@ -341,6 +342,12 @@ export class Token {
     if (!(error instanceof TokenError)) return false;
     const { reaction } = error;
     return reaction === 'input' || reaction === 'refused' || (reaction === 'ambiguous' && this.calls.worksOtherwise());
+  }
+
+  /** All keys in the token, for who compares them with the store. @throws the token's error */
+  labelledObjects(): Promise<LabelledObject[]> {
+    const { slot, sessions } = this.connection;
+    return listKeyObjects(this.cryptoki, slot, () => sessions.isOpen, readLabelled);
   }
 
   /** True when the token shows the object. @throws TokenError */
