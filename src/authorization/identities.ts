@@ -38,8 +38,8 @@ export class Identities {
     private readonly accountId: string,
     private readonly policies: StoredPolicies,
   ) {
-    this.accessKeys = new RevisionCache(store, cachedAccessKeys);
-    this.roles = new RevisionCache(store, cachedRoles);
+    this.accessKeys = new RevisionCache(store, cachedAccessKeys, 'access keys');
+    this.roles = new RevisionCache(store, cachedRoles, 'roles');
   }
 
   /** The active access key, or undefined. @throws TokenError, or Error when its secret was sealed by another token */

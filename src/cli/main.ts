@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { takePin } from '../server/environment-pin.js';
+import { version } from '../version.js';
 import { addConfigCommand } from './config.js';
 import { addExplainCommand } from './explain.js';
 import { addHealthCommand } from './health.js';
@@ -10,8 +10,6 @@ import { addInitCommand } from './init.js';
 import { addResetKeyPolicyCommand } from './reset-key-policy.js';
 import { addServeCommand } from './serve.js';
 import { addTokenCommand } from './token.js';
-
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
 
 const program = new Command('hsm-kms')
   .description('The AWS KMS API over the PKCS#11 token that you own')

@@ -157,6 +157,10 @@ export const settingTable = {
     type: truth.default(false),
     meaning: 'Answer unsigned requests as the first administrator; only on a loopback address, only for laboratories',
   },
+  metrics: {
+    type: z.enum(['loopback', 'everyone', 'off']).default('loopback'),
+    meaning: 'Who may read /metrics: programs on this machine, everyone, or nobody',
+  },
   logLevel: {
     type: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
     meaning: 'Least level of what the service logs',

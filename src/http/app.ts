@@ -9,6 +9,8 @@ import { operationOfTarget } from '../contract/operations.js';
 import { answer } from '../operations/pipeline.js';
 import { callerOf } from './caller.js';
 import { createExpressServer } from './express-without-prototype-changes.js';
+import { answerMetrics } from './metrics-page.js';
+import { ObservedRequest } from './observed-request.js';
 import { asKmsError, type HttpServices, type Protocol } from './protocol.js';
 import { readBody } from './request-body.js';
 import { requestSource } from './request-source.js';
@@ -34,6 +36,8 @@ export function createHttpServer(services: HttpServices, tls?: ServerOptions): S
     const why = await services.whyNotReady();
     sendText(response, why === undefined ? 200 : 503, why === undefined ? 'ready\n' : `not ready: ${why}\n`);
   });
+  const { metricsPage } = services;
+  if (metricsPage) app.get('/metrics', (request, response) => answerMetrics(metricsPage, request, response));
   app.use((request, response) => handle(services, request, response));
 
   // a request without a Host header is refused by the signature's verification, in KMS's words
@@ -64,26 +68,32 @@ function refuseConnection(log: Logger, socket: Duplex, cause?: Error): void {
 }
 
 async function handle(services: HttpServices, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const requestId = randomUUID();
   const protocol = isQueryRequest(request) ? sts : kms;
+  const observed = new ObservedRequest(protocol.service, services);
+  const { id } = observed;
   try {
     const body = await readBody(request, services.maxBodyBytes);
-    if (body === undefined) return;
-    const text = await protocol.answer(services, request, requestId, body);
-    send(services, response, requestId, protocol.contentType, { status: 200, body: text });
+    if (body === undefined) {
+      observed.aborted();
+      return;
+    }
+    const text = await protocol.answer(services, request, observed, body);
+    send(services, response, id, protocol.contentType, { status: 200, body: text });
+    observed.answered();
   } catch (error) {
-    const refusal = protocol.refuse(error, requestId);
-    logFailure(services.log, requestId, request, refusal.status, error as Error);
-    send(services, response, requestId, protocol.contentType, refusal);
+    const refusal = protocol.refuse(error, id);
+    send(services, response, id, protocol.contentType, refusal);
+    observed.refused(refusal.name, refusal.status, error as Error);
   }
 }
 
 const kms: Protocol = {
+  service: 'kms',
   contentType,
   answer: answerKmsRequest,
   refuse: (error) => {
     const kmsError = asKmsError(error);
-    return { status: kmsError.status, body: kmsError.toBody() };
+    return { status: kmsError.status, name: kmsError.name, body: kmsError.toBody() };
   },
 };
 
@@ -91,7 +101,7 @@ const kms: Protocol = {
 async function answerKmsRequest(
   services: HttpServices,
   request: IncomingMessage,
-  requestId: string,
+  observed: ObservedRequest,
   body: Buffer,
 ): Promise<string> {
   const { method, url, headers } = request;
@@ -104,8 +114,11 @@ async function answerKmsRequest(
   const target = headers['x-amz-target'];
   const operation = operationOfTarget(typeof target === 'string' ? target : undefined);
   if (operation === undefined) throw new KmsError('UnknownOperationException');
+  observed.operation = operation;
   const principal = await callerOf(services, services.verifier, request, body);
-  return answer(services.kms, operation, { principal, source: requestSource(request), requestId }, body);
+  observed.principal = principal;
+  const requester = { principal, source: requestSource(request), requestId: observed.id };
+  return answer(services.kms, operation, requester, body);
 }
 
 function send(
@@ -131,11 +144,4 @@ function sendText(response: ServerResponse, status: number, body: string): void 
     'Content-Length': Buffer.byteLength(body),
   });
   response.end(body);
-}
-
-/** A server's fault is an error with its cause; a client's is news for who looks closely. */
-function logFailure(log: Logger, requestId: string, request: IncomingMessage, status: number, error: Error): void {
-  const facts = { requestId, target: request.headers['x-amz-target'], error: error.name };
-  if (status >= 500) log.error({ ...facts, err: error.cause ?? error }, 'request failed');
-  else log.debug({ ...facts, cause: error.cause }, 'request refused');
 }

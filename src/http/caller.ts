@@ -4,11 +4,12 @@ import type { Principal } from '../authorization/principal.js';
 import { isLoopback } from '../config/load-settings.js';
 import { KmsError } from '../contract/kms-error.js';
 import { clientCertificateOf } from './client-certificate.js';
-import type { HttpServices } from './protocol.js';
+import { asKmsError, type HttpServices } from './protocol.js';
+import { hostOf } from './request-source.js';
 import type { SigV4Verifier } from './sigv4/verifier.js';
 
 /** What tells who may come in. */
-type Door = Pick<HttpServices, 'unsignedPrincipal' | 'clientCertificates'>;
+type Door = Pick<HttpServices, 'unsignedPrincipal' | 'clientCertificates' | 'metrics'>;
 
 /**
  * Who makes a request, and may make it over this connection.
@@ -22,13 +23,18 @@ export async function callerOf(
   request: IncomingMessage,
   body: Buffer,
 ): Promise<Principal> {
-  const principal = await authenticated(door, verifier, request, body);
-  const { socket } = request;
-  door.clientCertificates.check(principal, {
-    certificate: clientCertificateOf(socket),
-    address: socket.remoteAddress ?? '',
-  });
-  return principal;
+  try {
+    const principal = await authenticated(door, verifier, request, body);
+    const { socket } = request;
+    door.clientCertificates.check(principal, {
+      certificate: clientCertificateOf(socket),
+      address: socket.remoteAddress ?? '',
+    });
+    return principal;
+  } catch (error) {
+    door.metrics.families.authenticationFailures.at(asKmsError(error).name).value += 1;
+    throw error;
+  }
 }
 
 /**
@@ -44,8 +50,7 @@ async function authenticated(
   body: Buffer,
 ): Promise<Principal> {
   if (unsignedPrincipal === undefined) return (await verifier.verify(request, body)).accessKey.principal;
-  const host = request.headers.host?.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1') ?? '';
-  if (!isLoopback(host)) {
+  if (!isLoopback(hostOf(request.headers))) {
     throw new KmsError('AccessDeniedException', 'Unsigned requests are taken only for localhost, 127.0.0.1 and [::1].');
   }
   return unsignedPrincipal;

@@ -4,8 +4,11 @@ import type { ClientCertificates } from '../authorization/client-certificates.js
 import type { AccessKey } from '../authorization/identities.js';
 import type { Principal } from '../authorization/principal.js';
 import { KmsError } from '../contract/kms-error.js';
+import type { Metrics } from '../metrics/metrics.js';
 import type { Kms } from '../operations/kms.js';
 import type { Sts } from '../sts/sts.js';
+import type { MetricsPage } from './metrics-page.js';
+import type { ObservedRequest } from './observed-request.js';
 import type { SigV4Verifier } from './sigv4/verifier.js';
 
 /** What HTTP needs of the rest of the service. */
@@ -21,17 +24,21 @@ export interface HttpServices {
   readonly clientCertificates: ClientCertificates;
   readonly maxBodyBytes: number;
   readonly log: Logger;
+  readonly metrics: Metrics;
+  /** Undefined where nobody may read them. */
+  readonly metricsPage: MetricsPage | undefined;
   /** What does not answer, token or store; undefined when all is well. */
   readonly whyNotReady: () => Promise<string | undefined>;
 }
 
 /** How requests of one AWS service are read, and answered. */
 export interface Protocol {
+  readonly service: ObservedRequest['service'];
   readonly contentType: string;
   /** One request, from its headers and raw body to the text of its answer. @throws KmsError */
-  answer(services: HttpServices, request: IncomingMessage, requestId: string, body: Buffer): Promise<string>;
+  answer(services: HttpServices, request: IncomingMessage, observed: ObservedRequest, body: Buffer): Promise<string>;
   /** What a client is told of an error of whatever sort. */
-  refuse(error: unknown, requestId: string): { readonly status: number; readonly body: string };
+  refuse(error: unknown, requestId: string): { readonly status: number; readonly name: string; readonly body: string };
 }
 
 /** What is not in KMS's words is an internal error. */

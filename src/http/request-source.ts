@@ -1,8 +1,13 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import type { RequestSource } from '../authorization/request-source.js';
 
 const ipv4InIpv6 = /^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i;
+
+/** The host that a request names, without port and brackets; '' when it names none. */
+export function hostOf({ host }: IncomingHttpHeaders): string {
+  return host?.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1') ?? '';
+}
 
 /** Where a request came from. Headers of proxies say nothing here: anybody can send them. */
 export function requestSource({ socket, headers }: IncomingMessage): RequestSource {

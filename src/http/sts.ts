@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { KmsErrorName } from '../contract/kms-error.js';
-import { perform, version } from '../sts/actions.js';
+import { actionNamed, perform, version } from '../sts/actions.js';
 import { QueryParameters } from '../sts/query-parameters.js';
 import type { Result } from '../sts/sts.js';
 import { StsError } from '../sts/sts-error.js';
@@ -35,15 +35,20 @@ const queryErrors: { readonly [N in KmsErrorName]?: readonly [code: string, stat
 
 /** AWS's query protocol, as STS speaks it: a form in, XML out. */
 export const sts: Protocol = {
+  service: 'sts',
   contentType: 'text/xml',
 
-  async answer(services, request, requestId, body) {
+  async answer(services, request, observed, body) {
+    const { id: requestId } = observed;
     if (request.method !== 'POST' || request.url !== '/') {
       throw new StsError('InvalidAction', 'STS takes POST requests to the path / only.');
     }
     const principal = await callerOf(services, services.stsVerifier, request, body);
+    observed.principal = principal;
     const requester = { principal, source: requestSource(request), requestId };
-    const { action, result } = await perform(services.sts, requester, new QueryParameters(body.toString()));
+    const parameters = new QueryParameters(body.toString());
+    observed.operation = actionNamed(parameters) ?? observed.operation;
+    const { action, result } = await perform(services.sts, requester, parameters);
     return `<${action}Response xmlns="${namespace}"><${action}Result>${elements(result)}</${action}Result><ResponseMetadata><RequestId>${requestId}</RequestId></ResponseMetadata></${action}Response>\n`;
   },
 
@@ -52,6 +57,7 @@ export const sts: Protocol = {
     const type = status < 500 ? 'Sender' : 'Receiver';
     return {
       status,
+      name,
       body: `<ErrorResponse xmlns="${namespace}"><Error><Type>${type}</Type><Code>${name}</Code><Message>${escaped(message)}</Message></Error><RequestId>${requestId}</RequestId></ErrorResponse>\n`,
     };
   },

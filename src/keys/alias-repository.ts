@@ -25,7 +25,7 @@ export class AliasRepository {
     private readonly home: Home,
     private readonly aliasesPerKey: number,
   ) {
-    this.cache = new RevisionCache(store, cachedAliases);
+    this.cache = new RevisionCache(store, cachedAliases, 'aliases');
   }
 
   find(name: string): AliasRecord | undefined | Promise<AliasRecord | undefined> {

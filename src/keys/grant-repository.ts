@@ -57,7 +57,7 @@ export class GrantRepository {
     private readonly store: Store,
     private readonly grantsPerKey: number,
   ) {
-    this.cache = new RevisionCache(store, cachedGrantees);
+    this.cache = new RevisionCache(store, cachedGrantees, 'grants');
   }
 
   /**

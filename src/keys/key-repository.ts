@@ -38,7 +38,7 @@ export class KeyRepository {
     readonly home: Home,
     private readonly keysPerAccount: number,
   ) {
-    this.cache = new RevisionCache(store, cachedKeys);
+    this.cache = new RevisionCache(store, cachedKeys, 'keys');
   }
 
   /** The key, from memory as long as nothing in the store has changed. */

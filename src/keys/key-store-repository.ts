@@ -48,7 +48,7 @@ export class KeyStoreRepository {
     private readonly sealer: Sealer,
     private readonly quota: number,
   ) {
-    this.cache = new RevisionCache(store, cachedKeyStores);
+    this.cache = new RevisionCache(store, cachedKeyStores, 'key stores');
   }
 
   /** The store, from memory as long as nothing has changed. */

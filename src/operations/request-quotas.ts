@@ -41,6 +41,8 @@ interface Rule {
  * the caller may use it: nobody uses up a quota by naming keys of others, or learns from it which there are.
  */
 export class RequestQuotas {
+  /** How many requests were throttled. */
+  refusals = 0;
   /** By operation, in the order of the setting. */
   private readonly simple: ReadonlyMap<OperationName, readonly Rule[]>;
   private readonly ofKeys: ReadonlyMap<OperationName, readonly Rule[]>;
@@ -77,7 +79,7 @@ export class RequestQuotas {
     for (const rule of rules) {
       if (isFor(rule, principal)) leases.push(leaseOf(rule, subjectOf(rule, principal)));
     }
-    await takeAll(leases);
+    await this.takeAll(leases);
   }
 
   /** The other quotas. @param call where the keys are, by their slots @throws KmsError ThrottlingException */
@@ -97,7 +99,16 @@ export class RequestQuotas {
       if (!isFor(rule, principal)) continue;
       for (const subject of subjectsOfUses(rule, principal, uses)) leases.add(leaseOf(rule, subject));
     }
-    await takeAll([...leases]);
+    await this.takeAll([...leases]);
+  }
+
+  private async takeAll(leases: readonly QuotaLease[]): Promise<void> {
+    try {
+      await takeAll(leases);
+    } catch (error) {
+      this.refusals += 1;
+      throw error;
+    }
   }
 }
 

@@ -11,11 +11,13 @@ import { KeyRepository } from '../keys/key-repository.js';
 import { KeyStoreRepository } from '../keys/key-store-repository.js';
 import type { KeyToken } from '../keys/key-tokens.js';
 import { KeyUses } from '../keys/key-uses.js';
+import type { Metrics } from '../metrics/metrics.js';
 import type { Kms } from '../operations/kms.js';
 import type { RequestQuotas } from '../operations/request-quotas.js';
 import type { Store } from '../store/store.js';
 import type { Sealer } from '../token/sealing.js';
 import { keyTokensOf, OpenedKeyStores } from './opened-key-stores.js';
+import { tokenMeter } from './token-meters.js';
 import { keyStoreTokenSettings } from './token-settings.js';
 
 /** What is open already. */
@@ -27,17 +29,22 @@ interface Parts {
   readonly requestQuotas?: RequestQuotas | undefined;
   /** Only a new process may reach a token again. */
   readonly stuck?: () => void;
+  /** Where somebody asks for what is counted. */
+  readonly metrics?: Metrics;
 }
 
 /** What operations work with, over a token and a store that are open: in a worker, and where keys are seeded. */
 export function composeKms(
   settings: Settings,
-  { own, store, sealer, log, requestQuotas, stuck = () => {} }: Parts,
+  { own, store, sealer, log, requestQuotas, stuck = () => {}, metrics }: Parts,
 ): { kms: Kms; identities: Identities; keyStoreTokens: OpenedKeyStores } {
   const policy = { allowSplit: settings.splitOaep };
   const home = { region: settings.region, accountId: settings.accountId };
   const keyStores = new KeyStoreRepository(store, sealer, settings.customKeyStoreQuota);
-  const keyStoreTokens = new OpenedKeyStores(keyStoreTokenSettings(settings), keyStores, { policy, log, stuck });
+  const keyStoreTokens = new OpenedKeyStores(keyStoreTokenSettings(settings), keyStores, {
+    ...{ policy, log, stuck },
+    meterOf: metrics && ((clusterId) => tokenMeter(metrics, clusterId)),
+  });
   const keys = new KeyRepository(store, home, settings.keysPerAccount);
   const policies = new StoredPolicies((broken) =>
     log.error(broken, 'a policy in the store is not understood: it denies everything'),

@@ -25,6 +25,9 @@ const whyNotListening: Readonly<Record<string, string>> = {
  * to a worker that ends before it took it: its client would wait for ever.
  */
 export class Connections {
+  /** How many were given to somebody, and how many to nobody. */
+  given = 0;
+  dropped = 0;
   private readonly queue = new Map<Socket, NodeJS.Timeout>();
 
   private constructor(
@@ -61,6 +64,11 @@ export class Connections {
     return new Connections(server, takers);
   }
 
+  /** How many wait. */
+  get waiting(): number {
+    return this.queue.size;
+  }
+
   get port(): number {
     const address = this.server.address();
     return typeof address === 'object' && address ? address.port : 0;
@@ -71,15 +79,15 @@ export class Connections {
     // who goes away before anybody has the connection is not missed
     if (socket.listenerCount('error') === 0) socket.on('error', () => {});
     const taker = this.leastBusy();
-    if (taker) taker.give(socket);
+    if (taker) this.giveTo(taker, socket);
     else if (this.queue.size < waiting.most) this.keep(socket);
-    else socket.destroy();
+    else this.drop(socket);
   }
 
   private keep(socket: Socket): void {
     const timer = setTimeout(() => {
       this.queue.delete(socket);
-      socket.destroy();
+      this.drop(socket);
     }, waiting.milliseconds);
     this.queue.set(socket, timer);
   }
@@ -91,8 +99,18 @@ export class Connections {
       if (taker === undefined) return;
       clearTimeout(timer);
       this.queue.delete(socket);
-      taker.give(socket);
+      this.giveTo(taker, socket);
     }
+  }
+
+  private giveTo(taker: ConnectionTaker, socket: Socket): void {
+    this.given += 1;
+    taker.give(socket);
+  }
+
+  private drop(socket: Socket): void {
+    this.dropped += 1;
+    socket.destroy();
   }
 
   /** Accepts no more. Those that still wait are distributed, or end. */

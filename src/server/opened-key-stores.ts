@@ -16,6 +16,7 @@ import type { KeyObject } from '../token/object-handles.js';
 import { PinRefusedError } from '../token/pin-refused-error.js';
 import { expectPromptAnswer } from '../token/scout.js';
 import { Token } from '../token/token.js';
+import type { TokenMeter, TokenState } from '../token/token-meter.js';
 import { TokenNotFoundError } from '../token/token-selection.js';
 import { fixedPin, type TokenEvents } from '../token/token-settings.js';
 import type { DeclaredToken } from './token-settings.js';
@@ -42,6 +43,8 @@ interface KeyStoreParts {
   readonly log: Logger;
   /** Only a new process may reach a token again. */
   readonly stuck: () => void;
+  /** By CloudHsmClusterId. */
+  readonly meterOf: ((clusterId: string) => TokenMeter) | undefined;
 }
 
 /**
@@ -136,6 +139,11 @@ export class OpenedKeyStores implements KeyStoreTokens {
     }
   }
 
+  /** How the tokens are that are needed, by CloudHsmClusterId; undefined for one that could not be opened yet. */
+  states(): [clusterId: string, state: TokenState | undefined][] {
+    return [...this.openings.values()].map(({ clusterId, opened }) => [clusterId, opened?.token.state]);
+  }
+
   /** Looks whether the tokens are still there. */
   watch(): void {
     for (const { opened } of this.openings.values()) opened?.token.watch();
@@ -191,7 +199,8 @@ export class OpenedKeyStores implements KeyStoreTokens {
     const pin = await this.keyStores.password(keyStore);
     // a module whose token is gone may block whoever calls it for long
     await expectPromptAnswer(declaration);
-    const token = Token.open({ ...declaration, pin: fixedPin(pin), events: this.eventsOf(keyStore) });
+    const meter = this.parts.meterOf?.(keyStore.clusterId);
+    const token = Token.open({ ...declaration, pin: fixedPin(pin), events: this.eventsOf(keyStore), meter });
     try {
       // the only keys that KMS has in custom key stores
       const policy: ProbePolicy = { ...this.parts.policy, specs: ['SYMMETRIC_DEFAULT'] };

@@ -9,10 +9,17 @@ import { sleep } from '../token/sleep.js';
 import { tokenDirectory } from '../token/softhsm-generation.js';
 import { keepTokenFiles, restoreTokenFiles } from '../token/softhsm-token-file.js';
 import { Token } from '../token/token.js';
+import type { TokenMeter } from '../token/token-meter.js';
 import type { TokenEvents, TokenSettings } from '../token/token-settings.js';
 import type { DataDirectory } from './data-directory.js';
 import { checkDataDirectory } from './data-directory-use.js';
 import { tokenSettings, usesOwnSoftHsm } from './token-settings.js';
+
+/** Who is told what becomes of the token. */
+export interface TokenWatchers {
+  readonly events?: TokenEvents | undefined;
+  readonly meter?: TokenMeter | undefined;
+}
 
 /**
  * Opens the service's own token.
@@ -24,10 +31,10 @@ export function openOwnToken(
   settings: Settings,
   directory: DataDirectory,
   warn: (what: string) => void,
-  events?: TokenEvents,
+  { events, meter }: TokenWatchers = {},
 ): Token {
   checkDataDirectory(directory);
-  const opened = { ...tokenSettings(settings, directory), events };
+  const opened = { ...tokenSettings(settings, directory), events, meter };
   if (!usesOwnSoftHsm(settings)) return openPatiently(opened);
   expectOwnConfiguration(directory);
   const { tokens } = directory.softHsm;
@@ -78,16 +85,16 @@ export async function openOwnTokenWhenPossible(
   settings: Settings,
   directory: DataDirectory,
   warn: (what: string) => void,
-  events: TokenEvents,
+  watchers: TokenWatchers & { readonly events: TokenEvents },
 ): Promise<Token> {
   for (let lastReason = ''; ; ) {
     const { pin, module, moduleParameters } = tokenSettings(settings, directory);
     const stamp = pin.stamp();
     try {
-      return openOwnToken(settings, directory, warn, events);
+      return openOwnToken(settings, directory, warn, watchers);
     } catch (error) {
       const { message } = error as Error;
-      if (message !== lastReason) events.failed(error as Error);
+      if (message !== lastReason) watchers.events.failed(error as Error);
       lastReason = message;
       if (error instanceof PinRefusedError) await otherPin(pin, stamp);
       else await wait(waitMilliseconds);

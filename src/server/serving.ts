@@ -8,6 +8,7 @@ import { Sessions } from '../authorization/sessions/sessions.js';
 import { allQuotas } from '../config/aws-request-quotas.js';
 import type { Settings } from '../config/settings.js';
 import { createHttpServer } from '../http/app.js';
+import type { MetricsPage } from '../http/metrics-page.js';
 import { SigV4Verifier } from '../http/sigv4/verifier.js';
 import { Capabilities } from '../keys/capabilities.js';
 import { RequestQuotas } from '../operations/request-quotas.js';
@@ -21,7 +22,9 @@ import { ReceivedConnections } from './received-connections.js';
 import { schedule } from './schedule.js';
 import { scheduledTasks } from './scheduled-tasks.js';
 import { keepTlsRenewed } from './tls-renewal.js';
+import { publishTokenState } from './token-meters.js';
 import { expectTokenOfData } from './token-of-data.js';
+import type { WorkerMetrics } from './worker-metrics.js';
 
 /** How long a worker may hold the login to a custom key store that another has disconnected, in milliseconds. */
 const keyStoreMilliseconds = 1_000;
@@ -43,17 +46,20 @@ interface ServingParts {
   readonly log: Logger;
   /** Only a new process may reach a token again. */
   readonly stuck: () => void;
+  readonly counting: WorkerMetrics;
+  readonly metricsPage: MetricsPage | undefined;
 }
 
 /** Probes the token, opens the store and makes a server of them. @throws Error that says what to do */
 export async function startServing(
   settings: Settings,
   token: Token,
-  { tls, log, stuck }: ServingParts,
+  { tls, log, stuck, counting, metricsPage }: ServingParts,
 ): Promise<Serving> {
   const directory = dataDirectory(settings);
   const sealer = new Sealer(token);
   const store = Store.open(directory.database);
+  counting.watchStore(store);
   try {
     await store.migrate();
     await expectTokenOfData(settings, { token, sealer, store });
@@ -65,10 +71,17 @@ export async function startServing(
   const capabilities = await Capabilities.probe(token, { allowSplit: settings.splitOaep });
   for (const line of capabilities.report()) log.debug(line, 'capability');
 
+  const { metrics } = counting;
+  const requestQuotas = await requestQuotasOf(settings, log);
+  counting.watchQuotas(requestQuotas);
   const { kms, identities, keyStoreTokens } = composeKms(settings, {
     ...{ own: { token, capabilities }, store, sealer, log },
-    requestQuotas: await requestQuotasOf(settings, log),
+    requestQuotas,
     stuck,
+    metrics,
+  });
+  metrics.collect((families) => {
+    for (const [clusterId, state] of keyStoreTokens.states()) publishTokenState(families, clusterId, state);
   });
   const { uses } = kms;
   const sessions = new Sessions(sealer, identities, kms.policies);
@@ -96,6 +109,8 @@ export async function startServing(
       clientCertificates: new ClientCertificates(settings.tlsClients),
       maxBodyBytes: settings.maxBodyBytes,
       log,
+      metrics,
+      metricsPage,
       whyNotReady: async () => {
         if (!token.isHealthy()) return 'the token does not answer';
         return (await isAnswering(store)) ? undefined : 'the database does not answer';
@@ -103,12 +118,18 @@ export async function startServing(
     },
     tls,
   );
-  const tlsRenewal = server instanceof SecureServer ? keepTlsRenewed(server, settings, log) : undefined;
+  const tlsRenewal = tls && server instanceof SecureServer ? keepTlsRenewed(server, tls, settings, log) : undefined;
+  if (tlsRenewal) {
+    metrics.collect(({ tlsExpiry }) => {
+      tlsExpiry.at().value = tlsRenewal.expiresAt.getTime() / 1000;
+    });
+  }
   const stopSchedule = schedule(
     scheduledTasks(kms),
     new Leases(store, `${process.pid}-${randomUUID()}`),
     settings.scheduleMilliseconds,
     log,
+    metrics.families,
   );
   const writeUses = setInterval(() => {
     uses.write().catch((error) => log.error({ err: error }, 'the last uses of keys cannot be written'));

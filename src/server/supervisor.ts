@@ -1,9 +1,11 @@
 import { pino } from 'pino';
 import { servesTls } from '../config/listener.js';
 import type { Settings } from '../config/settings.js';
+import { Metrics } from '../metrics/metrics.js';
 import { Connections } from './connections.js';
 import { dataDirectory } from './data-directory.js';
 import { checkDatabase, claimDataDirectory } from './data-directory-use.js';
+import { type CountingWorker, FleetMetrics } from './fleet-metrics.js';
 import { serviceManager } from './service-manager.js';
 import { WorkerFleet } from './worker-fleet.js';
 
@@ -45,6 +47,10 @@ async function superviseWorkers(
   const connections = await Connections.listen(settings, () => fleet?.takers() ?? [], log);
   const { port } = connections;
   let failure: Error | undefined;
+  const counted = new FleetMetrics(
+    supervisorMetrics(connections, () => fleet),
+    () => fleet?.counting() ?? [],
+  );
 
   await new Promise<void>((resolve) => {
     const workers = new WorkerFleet(settings, log, {
@@ -58,6 +64,9 @@ async function superviseWorkers(
         failure ??= Object.assign(new Error(message), { exitCode: code ?? 1 });
         workers.kill();
       },
+      counted: (worker, { samples, inventory }) => counted.hear(worker, samples, inventory),
+      ended: (worker) => counted.forget(worker),
+      metricsAsked: (worker, id) => void answerMetrics(counted, worker, id),
       stopped: resolve,
     });
     fleet = workers;
@@ -80,4 +89,25 @@ async function superviseWorkers(
   });
   connections.close();
   if (failure) throw failure;
+}
+
+async function answerMetrics(counted: FleetMetrics, worker: CountingWorker, id: number): Promise<void> {
+  worker.send({ kind: 'metrics', id, text: await counted.text() });
+}
+
+/** What the supervisor counts itself. */
+function supervisorMetrics(connections: Connections, fleet: () => WorkerFleet | undefined): Metrics {
+  const metrics = new Metrics();
+  metrics.collect((families) => {
+    families.connectionsGiven.at().value = connections.given;
+    families.connectionsDropped.at().value = connections.dropped;
+    families.connectionsWaiting.at().value = connections.waiting;
+    const workers = fleet();
+    if (workers === undefined) return;
+    for (const [state, count] of Object.entries(workers.states())) families.workers.at(state).value = count;
+    for (const [reason, count] of Object.entries(workers.replacements)) {
+      families.workerReplacements.at(reason).value = count;
+    }
+  });
+  return metrics;
 }

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { statSync } from 'node:fs';
 import type { SecureContextOptions } from 'node:tls';
 import type { Logger } from 'pino';
@@ -14,6 +15,8 @@ interface SecureServer {
 
 /** Keeps a server's TLS as the files have it. */
 export interface TlsRenewal {
+  /** When the certificate in use expires. */
+  readonly expiresAt: Date;
   /** Reads the files now. */
   renew(): void;
   stop(): void;
@@ -22,17 +25,26 @@ export interface TlsRenewal {
 /**
  * Renews a server's TLS when its files have changed, and when told to. New connections get what is new, those that
  * exist stay as they are. What cannot be used is logged, and the old is kept.
+ *
+ * @param used what the server has been made with
  */
-export function keepTlsRenewed(server: SecureServer, settings: Settings, log: Logger): TlsRenewal {
-  let used = stateOfFiles(settings);
-  let seen = used;
+export function keepTlsRenewed(
+  server: SecureServer,
+  used: SecureContextOptions,
+  settings: Settings,
+  log: Logger,
+): TlsRenewal {
+  let inUse = used;
+  let usedState = stateOfFiles(settings);
+  let seen = usedState;
   const renew = () => {
-    used = stateOfFiles(settings);
-    seen = used;
+    usedState = stateOfFiles(settings);
+    seen = usedState;
     try {
       const options = readTlsFiles(settings, (what) => log.warn(what));
       if (options === undefined) return;
       server.setSecureContext(options);
+      inUse = options;
       log.info('TLS certificate, key and client CAs have been read again');
     } catch (error) {
       log.error({ err: error }, 'the new TLS files cannot be used: the old certificate is kept');
@@ -41,11 +53,18 @@ export function keepTlsRenewed(server: SecureServer, settings: Settings, log: Lo
   const look = () => {
     const now = stateOfFiles(settings);
     // twice the same: who writes certificate and key one after the other is let finish
-    if (now !== used && now === seen) renew();
+    if (now !== usedState && now === seen) renew();
     seen = now;
   };
   const timer = setInterval(look, pollMilliseconds);
-  return { renew, stop: () => clearInterval(timer) };
+  return {
+    get expiresAt() {
+      // its first certificate: the service's own
+      return new Date(new X509Certificate(inUse.cert as string).validTo);
+    },
+    renew,
+    stop: () => clearInterval(timer),
+  };
 }
 
 /** Differs when any of the files was written or replaced, also behind a symbolic link. */

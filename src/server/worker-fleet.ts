@@ -5,7 +5,9 @@ import type { Logger } from 'pino';
 import type { Settings } from '../config/settings.js';
 import type { ConnectionTaker } from './connections.js';
 import { givePin, pinAnnouncement } from './environment-pin.js';
+import type { CountingWorker } from './fleet-metrics.js';
 import { assignmentVariable, type FromWorker, heartbeatMilliseconds, type ToWorker } from './worker-messages.js';
+import type { Counted } from './worker-metrics.js';
 import type { WorkerAssignment } from './worker-process.js';
 
 /** A worker that lived that long is not one that keeps ending, in milliseconds. */
@@ -32,7 +34,15 @@ const idleWhenStopped = 100;
 /** What a worker is given to end by itself beyond the drain, in milliseconds. */
 const endMilliseconds = 2_000;
 
-type State = 'starting' | 'waiting' | 'ready' | 'leaving';
+export type WorkerState = 'starting' | 'waiting' | 'ready' | 'leaving';
+
+/** Why a worker was replaced: by a signal, by itself, silent for too long, at its own wish, by SIGHUP. */
+export type ReplacementReason = 'crashed' | 'ended' | 'hung' | 'stuck' | 'rolled';
+
+interface WorkerEnd {
+  readonly code: number | null;
+  readonly signal: string | null;
+}
 
 /** What the fleet tells who keeps it. */
 export interface FleetEvents {
@@ -44,6 +54,12 @@ export interface FleetEvents {
   ready(): void;
   /** A worker ended at the first start. */
   failed(message: string, code: number | null): void;
+  /** A worker says what it has counted. */
+  counted(worker: CountingWorker, counted: Counted): void;
+  /** A worker has ended. */
+  ended(worker: CountingWorker): void;
+  /** A worker was asked for everything that the service counts. */
+  metricsAsked(worker: CountingWorker, id: number): void;
   /** The last worker has ended, after `stop`. */
   stopped(): void;
 }
@@ -53,6 +69,8 @@ export class WorkerFleet {
   private readonly members = new Set<Member>();
   private readonly launches = new Set<NodeJS.Timeout>();
   private readonly heartbeat: NodeJS.Timeout;
+  /** How often a worker was replaced, and why. */
+  readonly replacements: Record<ReplacementReason, number> = { crashed: 0, ended: 0, hung: 0, stuck: 0, rolled: 0 };
   private announced = false;
   private stopping = false;
   private rolling = false;
@@ -66,6 +84,18 @@ export class WorkerFleet {
     cluster.setupPrimary({ exec: fileURLToPath(new URL('./worker-main.js', import.meta.url)) });
     this.heartbeat = setInterval(() => this.endThoseThatHang(), heartbeatMilliseconds);
     for (let each = 0; each < settings.workers; each++) this.launch();
+  }
+
+  /** How many there are in each state. */
+  states(): Readonly<Record<WorkerState, number>> {
+    const states = { starting: 0, waiting: 0, ready: 0, leaving: 0 };
+    for (const { state } of this.members) states[state] += 1;
+    return states;
+  }
+
+  /** Those that can be asked what they have counted: one that starts does not listen yet. */
+  counting(): readonly CountingWorker[] {
+    return [...this.members].filter(({ state, worker }) => state !== 'starting' && worker.isConnected());
   }
 
   /** Those that can be given connections: those that are ready, not held up if possible, or else those that wait. */
@@ -88,7 +118,7 @@ export class WorkerFleet {
     try {
       for (const member of [...this.members].filter(({ state }) => state !== 'leaving')) {
         if (this.stopping) return;
-        if (!(await this.replace(member))) {
+        if (!(await this.replace(member, 'rolled'))) {
           this.log.error('a new worker does not start: the others are left as they are');
           return;
         }
@@ -139,7 +169,9 @@ export class WorkerFleet {
     if (message.kind === 'alive') member.connections = message.connections;
     else if (message.kind === 'took') member.took(message.id);
     else if (message.kind === 'failed') member.failure = message.message;
-    else if (message.kind === 'replace me') void this.replace(member);
+    else if (message.kind === 'replace me') void this.replace(member, 'stuck');
+    else if (message.kind === 'counted') this.events.counted(member, message);
+    else if (message.kind === 'metrics') this.events.metricsAsked(member, message.id);
     else if (message.kind === 'waiting' || message.kind === 'ready') this.welcome(member, message.kind);
   }
 
@@ -162,6 +194,7 @@ export class WorkerFleet {
   private bury(member: Member, code: number | null, signal: string | null): void {
     const { failure } = member;
     this.members.delete(member);
+    this.events.ended(member);
     member.settle(false);
     for (const socket of member.untaken()) this.events.givenBack(socket);
     if (this.stopping) this.lookWhetherStopped();
@@ -175,7 +208,8 @@ export class WorkerFleet {
   }
 
   /** In the place of one that has ended. */
-  private launchLater({ worker, failure, launchedAt }: Member, end: object): void {
+  private launchLater({ worker, failure, launchedAt, hangs }: Member, end: WorkerEnd): void {
+    this.replacements[hangs ? 'hung' : end.signal === null ? 'ended' : 'crashed'] += 1;
     if (performance.now() - launchedAt > stableMilliseconds) this.ends = 0;
     const delay = restartDelays.findLast(({ ends }) => this.ends >= ends)?.milliseconds ?? 0;
     this.ends += 1;
@@ -188,13 +222,16 @@ export class WorkerFleet {
   }
 
   /** Has a new worker take the place of one. @returns whether it does */
-  private async replace(member: Member): Promise<boolean> {
+  private async replace(member: Member, reason: ReplacementReason): Promise<boolean> {
     if (member.isBeingReplaced || this.stopping) return true;
     member.isBeingReplaced = true;
     this.log.info({ worker: member.worker.process.pid }, 'a worker is replaced');
     const isReady = await this.launch().settled;
     member.isBeingReplaced = false;
-    if (isReady && !this.stopping && this.members.has(member)) this.dismiss(member, idleWhenReplaced);
+    if (isReady && !this.stopping && this.members.has(member)) {
+      this.replacements[reason] += 1;
+      this.dismiss(member, idleWhenReplaced);
+    }
     return isReady;
   }
 
@@ -228,19 +265,22 @@ export class WorkerFleet {
       const patience = this.settings.hangMilliseconds * (member.state === 'starting' ? patienceForStart : 1);
       if (silent <= patience) continue;
       this.log.error({ worker: member.worker.process.pid, silent: Math.round(silent) }, 'a worker hangs, and is ended');
+      member.hangs = true;
       member.worker.process.kill('SIGKILL');
     }
   }
 }
 
 /** A worker, as its supervisor sees it. */
-class Member implements ConnectionTaker {
-  state: State = 'starting';
+class Member implements ConnectionTaker, CountingWorker {
+  state: WorkerState = 'starting';
   readonly launchedAt = performance.now();
   heard = performance.now();
   connections = 0;
   failure: string | undefined;
   isBeingReplaced = false;
+  /** It was ended because it was silent. */
+  hangs = false;
   /** True when it is ready, false when it has ended before. */
   readonly settled: Promise<boolean>;
   settle: (isReady: boolean) => void = () => {};

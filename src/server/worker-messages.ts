@@ -1,3 +1,5 @@
+import type { MetricSamples } from '../metrics/metrics.js';
+
 /** Environment variable in which the supervisor hands a worker what it is to do, as JSON; it holds no secrets. */
 export const assignmentVariable = 'HSM_KMS_WORKER_SETTINGS';
 
@@ -6,6 +8,10 @@ export type ToWorker =
   /** With the socket of a connection. */
   | { readonly kind: 'connection'; readonly id: number }
   | { readonly kind: 'renew TLS' }
+  /** To say what it has counted. @see Counted */
+  | { readonly kind: 'count'; readonly inventory: boolean }
+  /** The answer to `metrics`. */
+  | { readonly kind: 'metrics'; readonly id: number; readonly text: string }
   /** To end when it has answered what is under way. @see Worker.stop */
   | { readonly kind: 'stop'; readonly idleMilliseconds: number };
 
@@ -18,6 +24,13 @@ export type FromWorker =
   | { readonly kind: 'alive'; readonly connections: number }
   /** It has a connection that it was given. */
   | { readonly kind: 'took'; readonly id: number }
+  /** It was asked for everything that the service counts, in Prometheus' text format. */
+  | { readonly kind: 'metrics'; readonly id: number }
+  | {
+      readonly kind: 'counted';
+      readonly samples: readonly MetricSamples[];
+      readonly inventory?: readonly MetricSamples[] | undefined;
+    }
   /** It cannot get at its token any more; a new process may. */
   | { readonly kind: 'replace me' };
 

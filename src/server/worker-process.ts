@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { Settings } from '../config/settings.js';
 import { deferBackgroundThreads } from './background-threads.js';
 import { takePin } from './environment-pin.js';
+import { MetricsQuestion } from './metrics-question.js';
 import { startWorker, type Worker } from './worker.js';
 import { assignmentVariable, type FromWorker, heartbeatMilliseconds, type ToWorker } from './worker-messages.js';
 
@@ -29,8 +30,14 @@ export async function runWorker(): Promise<void> {
   if (cluster.worker) cluster.worker.exitedAfterDisconnect = true;
   const { settings, replaces } = JSON.parse(process.env[assignmentVariable] ?? '') as WorkerAssignment;
   let worker: Worker | undefined;
+  const question = new MetricsQuestion(tell);
+  const count = async (inventory: boolean) => {
+    if (worker) await tell({ kind: 'counted', ...(await worker.counted(inventory)) });
+  };
   const stop = async (idleMilliseconds: number) => {
     await worker?.stop(idleMilliseconds);
+    // what nobody has asked for yet would be lost
+    await count(false);
     process.exit(0);
   };
   process.on('message', (message: ToWorker, socket: Socket | undefined) => {
@@ -38,7 +45,9 @@ export async function runWorker(): Promise<void> {
       // undefined when its client has gone away meanwhile
       if (socket) worker?.take(socket);
       void tell({ kind: 'took', id: message.id });
-    } else if (message.kind === 'stop') void stop(message.idleMilliseconds);
+    } else if (message.kind === 'count') void count(message.inventory);
+    else if (message.kind === 'metrics') question.answer(message.id, message.text);
+    else if (message.kind === 'stop') void stop(message.idleMilliseconds);
     else if (message.kind === 'renew TLS') worker?.renewTls();
   });
   // the supervisor is gone: nobody would replace or stop this worker
@@ -55,6 +64,7 @@ export async function runWorker(): Promise<void> {
       replaces,
       waiting: () => void tell({ kind: 'waiting' }),
       stuck: () => void tell({ kind: 'replace me' }),
+      metricsText: () => question.ask(),
     });
     await worker.ready;
     await tell({ kind: 'ready' });

@@ -9,6 +9,8 @@ import { openOwnToken, openOwnTokenWhenPossible } from './own-token.js';
 import { ReceivedConnections } from './received-connections.js';
 import { type Serving, startServing } from './serving.js';
 import { tlsServerOptions } from './tls-files.js';
+import { ownTokenName, publishTokenState, tokenMeter } from './token-meters.js';
+import { type Counted, WorkerMetrics } from './worker-metrics.js';
 
 /** A worker that answers requests, or is about to. */
 export interface Worker {
@@ -16,6 +18,8 @@ export interface Worker {
   readonly ready: Promise<void>;
   /** How many connections it has. */
   readonly connections: number;
+  /** What it has counted. @param inventory whether keys, grants ... are to be counted, too */
+  counted(inventory: boolean): Promise<Counted>;
   /** Serves a connection. */
   take(connection: Socket): void;
   /** Reads the TLS files again; what cannot be used is logged, and the old is kept. */
@@ -31,22 +35,35 @@ export interface WorkerStart {
   readonly waiting: () => void;
   /** Only a new process may reach the token again. */
   readonly stuck: () => void;
+  /** Everything that the service counts, in Prometheus' text format. */
+  readonly metricsText: () => Promise<string>;
 }
 
 /** Opens token and store and probes the token. @throws Error that says what to do */
-export function startWorker(settings: Settings, { replaces, waiting, stuck }: WorkerStart): Worker {
+export function startWorker(settings: Settings, { replaces, waiting, stuck, metricsText }: WorkerStart): Worker {
   const log = pino({ level: settings.logLevel, base: { pid: process.pid } }, pino.destination(2));
   const directory = dataDirectory(settings);
   if (!isInitialised(directory)) {
     throw new Error(`The data directory ${directory.path} is not initialised. Type: hsm-kms init`);
   }
   const tls = tlsServerOptions(settings, (what) => log.warn(what));
-  const unready = replaces ? new ReceivedConnections(createUnreadyServer(tls)) : undefined;
+  const counting = new WorkerMetrics();
+  const { metrics } = counting;
+  const readers = settings.metrics;
+  const metricsPage = readers === 'off' ? undefined : { readers, text: metricsText };
+  const unready = replaces ? new ReceivedConnections(createUnreadyServer(tls, { metrics, metricsPage })) : undefined;
+  let token: Token | undefined;
   let serving: Serving | undefined;
+  const connections = () => (serving?.connections.count ?? 0) + (unready?.count ?? 0);
+  metrics.collect((families) => {
+    publishTokenState(families, ownTokenName, token?.state);
+    families.connections.at().value = connections();
+  });
 
   const open = (): Token | Promise<Token> => {
     const warn = (what: string) => log.warn({ what }, 'the token was repaired');
     const events = tokenEvents(log, stuck);
+    const meter = tokenMeter(metrics, ownTokenName);
     const patient = {
       ...events,
       failed(error: Error) {
@@ -55,19 +72,21 @@ export function startWorker(settings: Settings, { replaces, waiting, stuck }: Wo
       },
     };
     return replaces
-      ? openOwnTokenWhenPossible(settings, directory, warn, patient)
-      : openOwnToken(settings, directory, warn, events);
+      ? openOwnTokenWhenPossible(settings, directory, warn, { events: patient, meter })
+      : openOwnToken(settings, directory, warn, { events, meter });
   };
   const start = async () => {
-    serving = await startServing(settings, await open(), { tls, log, stuck });
+    token = await open();
+    serving = await startServing(settings, token, { tls, log, stuck, counting, metricsPage });
     // the files may have changed since they were read
     if (replaces) serving.renewTls();
   };
   return {
     ready: start(),
     get connections() {
-      return (serving?.connections.count ?? 0) + (unready?.count ?? 0);
+      return connections();
     },
+    counted: (inventory) => counting.counted(inventory),
     take(connection) {
       const taker = serving?.connections ?? unready;
       if (taker) taker.take(connection);

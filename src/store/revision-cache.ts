@@ -5,11 +5,16 @@ export class RevisionCache<V> {
   private readonly values = new Map<string, V>();
   private revision = Number.NaN;
 
-  /** @param limit how many values are kept at the most */
+  private readonly uses = { hits: 0, misses: 0 };
+
+  /** @param limit how many values are kept at the most; @param name for who counts its uses */
   constructor(
     private readonly store: Store,
     private readonly limit: number,
-  ) {}
+    name = '',
+  ) {
+    store.cacheUses.set(name, this.uses);
+  }
 
   /** The value, loaded when it is not cached. A value of undefined is not kept. */
   get(name: string, load: (name: string) => Promise<V | undefined>): V | Promise<V | undefined> {
@@ -19,7 +24,12 @@ export class RevisionCache<V> {
       this.revision = revision;
     }
     const value = this.values.get(name);
-    return value === undefined ? this.load(name, load) : value;
+    if (value === undefined) {
+      this.uses.misses += 1;
+      return this.load(name, load);
+    }
+    this.uses.hits += 1;
+    return value;
   }
 
   private async load(name: string, load: (name: string) => Promise<V | undefined>): Promise<V | undefined> {

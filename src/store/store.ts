@@ -2,9 +2,14 @@ import { Kysely, Migrator, type Transaction } from 'kysely';
 import { migrations } from './migrations/index.js';
 import type { Schema } from './schema.js';
 import { openSqlite } from './sqlite.js';
+import { type CacheUses, meterQuery, type StoreMeter } from './store-meter.js';
 
 /** The metadata of keys and identities. Key material is in the token, never here. */
 export class Store {
+  /** Who counts the queries. */
+  meter: StoreMeter | undefined;
+  /** Of the caches over this store, by their names. */
+  readonly cacheUses = new Map<string, CacheUses>();
   private ownChanges = 0;
   /** The database's number, as long as this turn of the event loop lasts. */
   private seenVersion: number | undefined;
@@ -17,7 +22,11 @@ export class Store {
   /** @param file the SQLite database; made when absent. @throws Error that names it */
   static open(file: string): Store {
     const { dialect, dataVersion } = openSqlite(file);
-    return new Store(new Kysely<Schema>({ dialect }), dataVersion);
+    const store: Store = new Store(
+      new Kysely<Schema>({ dialect, log: (event) => store.meter && meterQuery(store.meter, event) }),
+      dataVersion,
+    );
+    return store;
   }
 
   /** Brings the schema up to date. @throws Error that says what failed, also for a database of a newer version */

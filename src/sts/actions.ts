@@ -18,6 +18,12 @@ const actions: ReadonlyMap<string, Action> = new Map<string, Action>([
   ['GetCallerIdentity', getCallerIdentity],
 ]);
 
+/** The action that a request names; undefined when there is none of that name. */
+export function actionNamed(parameters: QueryParameters): string | undefined {
+  const name = parameters.get('Action') ?? '';
+  return actions.has(name) ? name : undefined;
+}
+
 /**
  * Carries out the action that a request names.
  *

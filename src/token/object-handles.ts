@@ -28,6 +28,11 @@ export class ObjectHandles {
     private slow: (() => void) | undefined,
   ) {}
 
+  /** How many objects need not be searched for. */
+  get count(): number {
+    return this.handles.size;
+  }
+
   /** @throws ObjectMissingError when the token shows no such object, or more than one; TokenError */
   of(session: pkcs11.Handle, object: KeyObject): pkcs11.Handle {
     const name = objectName(object);

@@ -119,6 +119,8 @@ const returnValues: Record<number, readonly [name: string, reaction: Reaction]> 
 export class TokenError extends Error {
   override readonly name = 'TokenError';
   readonly reaction: Reaction;
+  /** CKR_DEVICE_ERROR; CKR_VENDOR_DEFINED for what PKCS#11 does not name. */
+  readonly returnValue: string;
   /** The function, when it had a client's data to judge. */
   judging: 'C_Decrypt' | 'C_Verify' | undefined;
 
@@ -127,12 +129,11 @@ export class TokenError extends Error {
     readonly ckr: number | undefined,
     cause: unknown,
   ) {
-    const [name, reaction] = (ckr !== undefined && returnValues[ckr]) || [
-      'an error without a known CKR code',
-      'give-up',
-    ];
+    const known = ckr === undefined ? undefined : returnValues[ckr];
+    const [name, reaction] = known ?? ['an error without a known CKR code', 'give-up'];
     super(ckr === undefined ? String(cause) : `${name} (${ckr})`, { cause });
     this.reaction = reaction;
+    this.returnValue = known?.[0] ?? 'CKR_VENDOR_DEFINED';
   }
 }
 

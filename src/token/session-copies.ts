@@ -37,6 +37,13 @@ export class SessionCopies {
     private readonly handles: ObjectHandles,
   ) {}
 
+  /** How many copies there are. */
+  get count(): number {
+    let count = 0;
+    for (const { copy } of this.entries.values()) if (copy) count += 1;
+    return count;
+  }
+
   /** The handle to use a key by: that of its copy, or its own. @throws ObjectMissingError, TokenError */
   handleOf(session: pkcs11.Handle, key: VersionedKey): pkcs11.Handle {
     if (!this.offered) return this.handles.of(session, key);

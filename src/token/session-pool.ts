@@ -1,5 +1,6 @@
 import type pkcs11 from 'pkcs11js';
 import { TokenBusyError, TokenClosedError, TokenError, TokenTimeoutError, tokenError } from './return-values.js';
+import type { TokenMeter, TokenState } from './token-meter.js';
 
 /** CKF_SERIAL_SESSION | CKF_RW_SESSION. */
 export const readWriteSession = 0x4 | 0x2;
@@ -57,7 +58,12 @@ export class SessionPool {
     private readonly limits: SessionPoolLimits,
     /** Is told of every error of the token, before the session is closed. */
     private readonly failed: (error: TokenError) => void,
+    private readonly meter?: TokenMeter,
   ) {}
+
+  get load(): Pick<TokenState, 'sessionLimit' | 'sessionsInUse' | 'waiters'> {
+    return { sessionLimit: this.limits.sessions, sessionsInUse: this.lent, waiters: this.waiters.length };
+  }
 
   /** False once it is closed, or its token gone. */
   get isOpen(): boolean {
@@ -120,6 +126,7 @@ export class SessionPool {
     const overdue = [...this.running].filter(({ until }) => until < now);
     for (const call of overdue) {
       this.running.delete(call);
+      this.meter?.count('timeout');
       call.giveUp(new TokenTimeoutError('the token has not ended a call'));
     }
     return overdue.length;
@@ -162,16 +169,27 @@ export class SessionPool {
       this.lent += 1;
       return session;
     }
-    if (this.waiters.length >= this.limits.waiting) throw new TokenBusyError('too many callers wait for a session');
+    if (this.waiters.length >= this.limits.waiting) {
+      this.meter?.count('session refusal');
+      throw new TokenBusyError('too many callers wait for a session');
+    }
+    const start = performance.now();
+    const waited = () => this.meter?.waited(performance.now() - start);
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.waiters.splice(
           this.waiters.findIndex((waiter) => waiter.timer === timer),
           1,
         );
+        waited();
+        this.meter?.count('session refusal');
         reject(new TokenBusyError(`no session was free within ${this.limits.waitMilliseconds} ms`));
       }, this.limits.waitMilliseconds);
-      this.waiters.push({ resolve, reject, timer });
+      const given = (session: pkcs11.Handle) => {
+        waited();
+        resolve(session);
+      };
+      this.waiters.push({ resolve: given, reject, timer });
     });
   }
 

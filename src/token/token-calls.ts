@@ -69,6 +69,7 @@ export class TokenCalls {
       } catch (error) {
         retries ??= new Retries();
         if (!retries.allow(error)) throw error;
+        this.link.noteRetry(error);
         if (key) forget(key, connection);
       }
     }
@@ -86,6 +87,7 @@ export class TokenCalls {
       } catch (error) {
         retries ??= new Retries();
         if (!retries.allow(error)) throw error;
+        this.link.noteRetry(error);
         if (key) forget(key, connection);
       }
     }

@@ -41,7 +41,7 @@ export class TokenConnection {
   constructor(
     private readonly cryptoki: pkcs11.PKCS11,
     readonly slot: pkcs11.Handle,
-    settings: Pick<TokenSettings, 'pin' | 'limits' | 'profile'>,
+    settings: Pick<TokenSettings, 'pin' | 'limits' | 'profile' | 'meter'>,
     failed: (error: TokenError) => void,
   ) {
     this.identity = tokenIdentity(cryptoki, slot);
@@ -58,7 +58,7 @@ export class TokenConnection {
     }
     const most = this.profile.mostSessions ?? mostSessions(tokenInfo(cryptoki, slot));
     const limits = withinLimits(settings.limits, most);
-    this.sessions = new SessionPool(cryptoki, slot, limits, failed);
+    this.sessions = new SessionPool(cryptoki, slot, limits, failed, settings.meter);
     this.handles = new ObjectHandles(cryptoki, this.profile, () => void this.learnObjects());
     this.maker = new KeyMaker(cryptoki, this.handles, this.profile);
     this.copies = new SessionCopies(cryptoki, this.loginSession, this.handles);

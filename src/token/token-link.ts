@@ -4,6 +4,7 @@ import { PinRefusedError } from './pin-refused-error.js';
 import type { TokenProfile } from './profiles.js';
 import { type Reaction, TokenError, TokenUnavailableError, tokenError } from './return-values.js';
 import { TokenConnection } from './token-connection.js';
+import { meteredModule, type TokenState } from './token-meter.js';
 import { TokenRecovery } from './token-recovery.js';
 import { describeSelector, selectSlot, type TokenIdentity } from './token-selection.js';
 import type { TokenSettings } from './token-settings.js';
@@ -16,9 +17,11 @@ const tellsOfLoss: ReadonlySet<Reaction> = new Set(['module', 'session', 'give-u
  * is back, whoever asks for the connection is refused at once. Nobody has to restart the service.
  */
 export class TokenLink {
+  /** The module, as calls to the token are made. */
+  readonly functions: pkcs11.PKCS11;
   private current: TokenConnection;
   /** While the token does not answer: why, and what looks for it. */
-  private lost: { readonly because: Error; readonly recovery: TokenRecovery } | undefined;
+  private lost: { readonly because: Error; readonly since: number; readonly recovery: TokenRecovery } | undefined;
   private closed = false;
 
   /** @throws TokenNotFoundError, PinRefusedError, Error that says what to do */
@@ -26,12 +29,16 @@ export class TokenLink {
     private readonly cryptoki: pkcs11.PKCS11,
     private readonly settings: TokenSettings,
   ) {
+    this.functions = settings.meter ? meteredModule(cryptoki, settings.meter) : cryptoki;
     this.current = this.connect(useSlot(cryptoki, settings.selector, settings.moduleParameters));
   }
 
   /** @throws TokenUnavailableError while the token is gone */
   get connection(): TokenConnection {
-    if (this.lost) throw unavailable(this.lost.because);
+    if (this.lost) {
+      this.settings.meter?.count('unavailable');
+      throw unavailable(this.lost.because);
+    }
     return this.current;
   }
 
@@ -48,9 +55,26 @@ export class TokenLink {
     return this.lost === undefined;
   }
 
+  get state(): TokenState {
+    const { lost, current } = this;
+    const { sessions, copies, handles } = current;
+    return {
+      isThere: this.isThere,
+      lostMilliseconds: lost ? performance.now() - lost.since : 0,
+      ...sessions.load,
+      copies: lost ? 0 : copies.count,
+      handles: lost ? 0 : handles.count,
+    };
+  }
+
   /** True when the token answers and the login holds. */
   isHealthy(): boolean {
     return !this.lost && !this.closed && this.current.isHealthy();
+  }
+
+  /** A call is made again. @param error that asks for it */
+  noteRetry(error: unknown): void {
+    if (error instanceof TokenError) this.settings.meter?.retried(error.returnValue);
   }
 
   /** Looks whether the token is there still, and whether it ends what it has begun. */
@@ -77,13 +101,15 @@ export class TokenLink {
 
   private connect(slot: pkcs11.Handle): TokenConnection {
     try {
-      const connection = new TokenConnection(this.cryptoki, slot, this.settings, (error) => this.doubt(error));
+      const connection = new TokenConnection(this.functions, slot, this.settings, (error) => this.doubt(error));
       addUser(this.cryptoki);
       return connection;
     } catch (thrown) {
       const error = tokenError(thrown);
       if (!(error instanceof TokenError)) throw error;
-      const Refusal = PinRefusedError.isCauseOf(error) ? PinRefusedError : Error;
+      const isPinRefused = PinRefusedError.isCauseOf(error);
+      if (isPinRefused) this.settings.meter?.count('login refusal');
+      const Refusal = isPinRefused ? PinRefusedError : Error;
       throw new Refusal(
         `The token with ${describeSelector(this.settings.selector)} refuses the login: ${error.message}. Check its PIN.`,
         { cause: error },
@@ -105,10 +131,12 @@ export class TokenLink {
       reconnect: () => this.reconnect(current, inFlight),
       done: () => {
         this.lost = undefined;
+        settings.meter?.count('recovery');
         settings.events?.back(Math.round(performance.now() - since));
       },
     });
-    this.lost = { because, recovery };
+    this.lost = { because, since, recovery };
+    settings.meter?.count('loss');
     settings.events?.lost(because);
     removeUser(this.cryptoki);
     void current.sessions.abandon(unavailable(because)).then(() => {

@@ -1,5 +1,6 @@
 import type { DeclaredProfile } from '../config/token-profile.js';
 import type { SessionPoolLimits } from './session-pool.js';
+import type { TokenMeter } from './token-meter.js';
 import type { TokenSelector } from './token-selection.js';
 
 /** Where a module is, and which of its tokens is meant. */
@@ -26,6 +27,7 @@ export interface TokenSettings extends TokenPlace {
   /** What the configuration says of this kind of token. */
   readonly profile?: DeclaredProfile | undefined;
   readonly events?: TokenEvents | undefined;
+  readonly meter?: TokenMeter | undefined;
 }
 
 /** What becomes of a token, for the log and for who keeps its process. */

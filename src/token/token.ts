@@ -26,6 +26,7 @@ import { TokenCalls } from './token-calls.js';
 import type { TokenConnection } from './token-connection.js';
 import { type ModuleFacts, moduleFacts, type TokenFacts, tokenFacts } from './token-facts.js';
 import { TokenLink } from './token-link.js';
+import type { TokenState } from './token-meter.js';
 import type { TokenIdentity } from './token-selection.js';
 import type { TokenPlace, TokenSettings } from './token-settings.js';
 
@@ -65,7 +66,8 @@ export class Token {
   /** Loads the module, finds the token and logs in. @throws Error that says what to do */
   static open(settings: TokenSettings): Token {
     const cryptoki = loadModule(settings.module, settings.moduleParameters);
-    return new Token(cryptoki, new TokenLink(cryptoki, settings));
+    const link = new TokenLink(cryptoki, settings);
+    return new Token(link.functions, link);
   }
 
   /**
@@ -108,6 +110,11 @@ export class Token {
   /** False while the token is gone, as far as is known. */
   get isThere(): boolean {
     return this.link.isThere;
+  }
+
+  /** How it is at the moment, for who watches it. */
+  get state(): TokenState {
+    return this.link.state;
   }
 
   /** Looks whether the token is there still; to be called now and then, so that an idle service finds out, too. */

@@ -47,7 +47,7 @@ afterAll(() => service?.end());
 
 test('the log of level debug, and what is printed, hold no secret', async () => {
   // the last refusal, of a request that has no target
-  await service.logged(/^(?!.*"target").*request refused/);
+  await service.logged(/"operation":"unknown".*request refused/);
   const written = service.stdout + service.stderr;
   const leaked = [...secrets].filter(([, secret]) => written.includes(secret)).map(([name]) => name);
   expect(leaked).toEqual([]);
@@ -56,7 +56,7 @@ test('the log of level debug, and what is printed, hold no secret', async () => 
 test('the log is one JSON object per line, and refusals are in it with the id that the client was given', async () => {
   const answer = await call(service, 'DescribeKey', { KeyId: 'x' });
   const [line = ''] = await service.logged(new RegExp(answer.headers['x-amzn-requestid'] as string));
-  expect(JSON.parse(line)).toMatchObject({ error: 'NotFoundException', target: 'TrentService.DescribeKey' });
+  expect(JSON.parse(line)).toMatchObject({ result: 'NotFoundException', operation: 'DescribeKey' });
   for (const each of await service.logged(/./)) expect(JSON.parse(each)).toBeInstanceOf(Object);
 });
 
