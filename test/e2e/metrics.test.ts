@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { call, send } from '../service/http.js';
@@ -82,6 +83,17 @@ describe('two workers', () => {
     expect(metrics.sum('hsm_kms_key_rotations_due')).toBe(0);
     expect(metrics.sum('hsm_kms_inventory_timestamp_seconds')).toBeGreaterThan(Date.now() / 1000 - 70);
   });
+
+  test.each(['alerts.yaml', 'grafana-dashboard.json'])(
+    'have everything that docs/observability/%s asks for',
+    async (file) => {
+      const asking = readFileSync(new URL(`../../docs/observability/${file}`, import.meta.url), 'utf8');
+      const asked = new Set(asking.match(/\b(?:hsm_kms|process|nodejs)_[a-z0-9_]+/g));
+      expect(asked.size).toBeGreaterThan(10);
+      const { names } = await readMetrics(service);
+      expect([...asked].filter((name) => !names.has(name))).toEqual([]);
+    },
+  );
 
   test('say nothing of keys and principals', async () => {
     const { KeyId } = await service.newKey();
