@@ -13,6 +13,7 @@ import { keySpecs, type SupportedUsage, usagesOf } from '../keys/key-specs.js';
 import { expectConnected } from '../keys/key-store-repository.js';
 import type { KeyToken } from '../keys/key-tokens.js';
 import { checkedTags } from '../keys/tags.js';
+import { diskError } from '../store/disk-trouble.js';
 import { requestFacts } from './authorization.js';
 import { keyStoreForNewKey } from './keys-in-key-stores.js';
 import type { Kms } from './kms.js';
@@ -120,8 +121,9 @@ export async function makeKey(
   try {
     await kms.keys.insert(key, place && ((transaction) => expectConnected(transaction, place.keyStore.id)));
   } catch (error) {
-    // refused in its transaction, so that there is no row which needs the objects
-    if (error instanceof KmsError) for (const each of key.materials.values()) discardMaterial(token, each);
+    // refused in its transaction, or not written: there is no row which needs the objects
+    if (error instanceof KmsError || diskError(error, ''))
+      for (const each of key.materials.values()) discardMaterial(token, each);
     throw error;
   }
   return { KeyMetadata: keyMetadata(key, kms.home, capabilities) };

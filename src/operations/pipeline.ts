@@ -7,6 +7,7 @@ import type { KeyRecord } from '../keys/key-record.js';
 import { StaleKeyError } from '../keys/key-repository.js';
 import { checkKeyState, isCryptographic } from '../keys/key-states.js';
 import { checkKeyUsage } from '../keys/key-usage.js';
+import { diskError } from '../store/disk-trouble.js';
 import {
   ObjectMissingError,
   TokenBusyError,
@@ -142,6 +143,16 @@ function asKmsError(error: unknown): KmsError {
     return new KmsError('KeyUnavailableException', 'The key is not available in the token; try again.', {
       cause: error,
     });
+  }
+  const unwritable = diskError(error, 'The database cannot be written to.');
+  if (unwritable) {
+    return new KmsError(
+      'KMSInternalException',
+      `Nothing was changed: the disk of the service is ${unwritable.trouble}.`,
+      {
+        cause: unwritable,
+      },
+    );
   }
   return new KmsError('KMSInternalException', 'The request was not carried out because of an internal error.', {
     cause: error,

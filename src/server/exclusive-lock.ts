@@ -1,5 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import Sqlite from 'better-sqlite3';
+import { diskError } from '../store/disk-trouble.js';
 
 /** A lock on a file, which the kernel ends with the process that has it, however that ends. */
 export interface ExclusiveLock {
@@ -25,6 +26,9 @@ export function takeExclusiveLock(file: string, waitMilliseconds: number): Exclu
   } catch (error) {
     database?.close();
     if ((error as { code?: unknown }).code === 'SQLITE_BUSY') return undefined;
-    throw new Error(`The lock ${file} cannot be taken: ${(error as Error).message}`, { cause: error });
+    throw (
+      diskError(error, `The lock ${file} cannot be taken.`) ??
+      new Error(`The lock ${file} cannot be taken: ${(error as Error).message}`, { cause: error })
+    );
   }
 }

@@ -1,6 +1,8 @@
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Settings } from '../config/settings.js';
+import { type DiskError, diskError } from '../store/disk-trouble.js';
 import { restartModule, saidDuringLoginOfAnother } from '../token/module.js';
 import { PinRefusedError } from '../token/pin-refused-error.js';
 import { otherPin } from '../token/refused-pin.js';
@@ -38,11 +40,29 @@ export function openOwnToken(
   if (!usesOwnSoftHsm(settings)) return openPatiently(opened);
   expectOwnConfiguration(directory);
   const { tokens } = directory.softHsm;
-  for (const repaired of restoreTokenFiles(tokens))
-    warn(`${repaired}: a login that was killed had emptied token.object`);
-  const token = openPatiently(opened);
-  keepTokenFiles(tokens);
-  return token;
+  try {
+    for (const repaired of restoreTokenFiles(tokens))
+      warn(`${repaired}: a login that was killed had emptied token.object`);
+    const token = openPatiently(opened);
+    keepTokenFiles(tokens);
+    return token;
+  } catch (error) {
+    throw diskErrorOf(tokens, error) ?? error;
+  }
+}
+
+/** SoftHSM2 writes at each login, and says of a disk that it cannot write to only that something has failed. */
+function diskErrorOf(tokens: string, error: unknown): DiskError | undefined {
+  const what = `The token's directory ${tokens} cannot be written to.`;
+  const trial = join(tokens, `.trial-${process.pid}`);
+  try {
+    writeFileSync(trial, 'x', { flush: true });
+  } catch (thrown) {
+    return diskError(thrown, what);
+  } finally {
+    rmSync(trial, { force: true });
+  }
+  return diskError(error, what);
 }
 
 /**

@@ -131,10 +131,13 @@ export async function startServing(
     log,
     metrics.families,
   );
-  const writeUses = setInterval(() => {
-    uses.write().catch((error) => log.error({ err: error }, 'the last uses of keys cannot be written'));
-    accessKeyUses.write().catch((error) => log.error({ err: error }, 'the last uses of access keys cannot be written'));
-  }, settings.usesMilliseconds);
+  const writeUses = async () => {
+    await uses.write().catch((error) => log.error({ err: error }, 'the last uses of keys cannot be written'));
+    await accessKeyUses
+      .write()
+      .catch((error) => log.error({ err: error }, 'the last uses of access keys cannot be written'));
+  };
+  const writingUses = setInterval(writeUses, settings.usesMilliseconds);
   const closeKeyStores = setInterval(() => {
     keyStoreTokens.closeDisconnected().catch((error) => log.error({ err: error }, 'key stores cannot be looked at'));
   }, keyStoreMilliseconds);
@@ -149,11 +152,10 @@ export async function startServing(
     if (left > 0) log.warn({ left, drainMilliseconds }, 'requests were still under way: their connections are closed');
     tlsRenewal?.stop();
     clearInterval(watchToken);
-    clearInterval(writeUses);
+    clearInterval(writingUses);
     clearInterval(closeKeyStores);
     await stopSchedule();
-    await uses.write();
-    await accessKeyUses.write();
+    await writeUses();
     await store.close();
   };
   return { connections, renewTls: () => tlsRenewal?.renew(), stop };

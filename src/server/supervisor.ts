@@ -5,6 +5,7 @@ import { Metrics } from '../metrics/metrics.js';
 import { Connections } from './connections.js';
 import { dataDirectory } from './data-directory.js';
 import { checkDatabase, claimDataDirectory } from './data-directory-use.js';
+import { watchDisks } from './disk-watch.js';
 import { type CountingWorker, FleetMetrics } from './fleet-metrics.js';
 import { serviceManager } from './service-manager.js';
 import { WorkerFleet } from './worker-fleet.js';
@@ -46,6 +47,7 @@ async function superviseWorkers(
   let fleet: WorkerFleet | undefined;
   const connections = await Connections.listen(settings, () => fleet?.takers() ?? [], log);
   const { port } = connections;
+  const stopWatching = watchDisks(settings, log);
   let failure: Error | undefined;
   const counted = new FleetMetrics(
     supervisorMetrics(connections, () => fleet),
@@ -87,6 +89,7 @@ async function superviseWorkers(
     process.on('SIGTERM', stop);
     process.on('SIGINT', stop);
   });
+  stopWatching();
   connections.close();
   if (failure) throw failure;
 }

@@ -10,11 +10,21 @@ import {
   SqliteDriver,
 } from 'kysely';
 import { applicationId, inspectSqlite } from './database-identity.js';
+import { diskError } from './disk-trouble.js';
 
 /** Transactions take the write lock at their start: one that reads first and writes later could not wait for it. */
 class ImmediateTransactions extends SqliteDriver {
+  constructor(private readonly database: Sqlite.Database) {
+    super({ database });
+  }
+
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {
     await connection.executeQuery(CompiledQuery.raw('begin immediate'));
+  }
+
+  /** After some errors, such as a full disk, SQLite has done it itself; what it would say then hides the error. */
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    if (this.database.inTransaction) await super.rollbackTransaction(connection);
   }
 }
 
@@ -31,7 +41,7 @@ class ImmediateSqliteDialect extends SqliteDialect implements Dialect {
   }
 
   override createDriver(): Driver {
-    return new ImmediateTransactions({ database: this.database });
+    return new ImmediateTransactions(this.database);
   }
 
   override createAdapter(): SqliteAdapter {
@@ -61,7 +71,10 @@ export function openSqlite(file: string): { dialect: Dialect; dataVersion: () =>
     database.pragma('foreign_keys = ON');
     if (isEmpty) database.pragma(`application_id = ${applicationId}`);
   } catch (error) {
-    throw new Error(`The database ${file} cannot be opened: ${(error as Error).message}`, { cause: error });
+    throw (
+      diskError(error, `The database ${file} cannot be opened.`) ??
+      new Error(`The database ${file} cannot be opened: ${(error as Error).message}`, { cause: error })
+    );
   }
   const dataVersion = database.prepare('PRAGMA data_version').pluck();
   return { dialect: new ImmediateSqliteDialect(database), dataVersion: () => dataVersion.get() as number };

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sleep } from './sleep.js';
 
@@ -44,7 +44,12 @@ export function keepTokenFiles(tokens: string): void {
     const copy = join(directory, copyOfTokenFile);
     if (content.length < sizeOf(copy) || content.length === 0) continue;
     if (existsSync(copy) && readFileSync(copy).equals(content)) continue;
-    replace(copy, content);
+    try {
+      replace(copy, content);
+    } catch (error) {
+      // the older copy opens the token as well
+      if (sizeOf(copy) !== content.length) throw error;
+    }
   }
 }
 
@@ -73,6 +78,11 @@ function sizeOf(file: string): number {
 /** Whole or not at all; several workers may do it at once. */
 function replace(file: string, content: Buffer): void {
   const unfinished = `${file}.${process.pid}.new`;
-  writeFileSync(unfinished, content, { mode: 0o600, flush: true });
-  renameSync(unfinished, file);
+  try {
+    writeFileSync(unfinished, content, { mode: 0o600, flush: true });
+    renameSync(unfinished, file);
+  } catch (error) {
+    rmSync(unfinished, { force: true });
+    throw error;
+  }
 }
