@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import Sqlite from 'better-sqlite3';
 import { type Kysely, sql } from 'kysely';
+import { diskError } from './disk-trouble.js';
 import { migrations } from './migrations/index.js';
 import type { Schema } from './schema.js';
 
@@ -178,7 +179,10 @@ function withSqlite<T>(file: string, work: (database: Sqlite.Database) => T): T 
     }
     if (code?.startsWith('SQLITE_CORRUPT')) throw damaged(file, message, error);
     if (error instanceof DatabaseRefusedError) throw error;
-    throw new Error(`The database ${file} cannot be opened: ${message}`, { cause: error });
+    throw (
+      diskError(error, `The database ${file} cannot be opened.`) ??
+      new Error(`The database ${file} cannot be opened: ${message}`, { cause: error })
+    );
   } finally {
     database?.close();
   }
