@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { takePin } from '../server/environment-pin.js';
 import { version } from '../version.js';
 import { addConfigCommand } from './config.js';
+import { addDoctorCommand } from './doctor.js';
 import { addExplainCommand } from './explain.js';
 import { addHealthCommand } from './health.js';
 import { addIdentityCommand } from './identity.js';
@@ -24,6 +25,7 @@ for (const add of [
   addHealthCommand,
   addTokenCommand,
   addResetKeyPolicyCommand,
+  addDoctorCommand,
 ]) {
   add(program);
 }

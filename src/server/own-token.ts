@@ -92,6 +92,11 @@ function isSameDirectory(one: string, other: string): boolean {
   return first !== undefined && second !== undefined && first.ino === second.ino && first.dev === second.dev;
 }
 
+/** The same for who only looks: nothing is repaired. @throws Error that says what to do */
+export function openAsItIs(settings: Settings, directory: DataDirectory): Token {
+  return openPatiently(tokenSettings(settings, directory));
+}
+
 /** How long after a failure the token is opened again that a worker waits for, in milliseconds. */
 const waitMilliseconds = 200;
 

@@ -12,7 +12,7 @@ export interface ScheduledTask {
 }
 
 /** Longer than a task takes; a worker that died loses its leases after it, in milliseconds. */
-const leaseMilliseconds = 60_000;
+export const leaseMilliseconds = 60_000;
 
 /**
  * Runs the tasks again and again, each under its lease.

@@ -3,8 +3,15 @@ import { hasDueRotations, rotateDueKeys } from '../keys/due-rotations.js';
 import type { Kms } from '../operations/kms.js';
 import type { ScheduledTask } from './schedule.js';
 
+/** Names of what is scheduled, in the store's leases as well. */
+export type DueTask =
+  | 'key deletion'
+  | 'key rotation'
+  | 'expiry of imported key material'
+  | 'destruction of import wrapping keys';
+
 /** What is done when its time has come, whichever worker finds it due. */
-export function scheduledTasks(kms: Kms): ScheduledTask[] {
+export function scheduledTasks(kms: Kms): (ScheduledTask & { readonly name: DueTask })[] {
   const { keys, tokens, imports, now } = kms;
   return [
     {

@@ -5,6 +5,11 @@ import { toldLimit } from './token-facts.js';
 /** Sessions of a worker besides those of its pool: one holds the login, and synchronous calls share another. */
 const otherSessions = 2;
 
+/** All sessions of a worker. @param pool those of its pool */
+export function sessionsOf(pool: number): number {
+  return pool + otherSessions;
+}
+
 /** Read-write sessions that the token gives to one process; undefined when it sets no limit, or tells none. */
 export function mostSessions({ maxRwSessionCount, maxSessionCount }: pkcs11.TokenInfo): number | undefined {
   const told = [maxRwSessionCount, maxSessionCount].map(toldLimit).filter((count) => count !== undefined);

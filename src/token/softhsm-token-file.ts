@@ -15,22 +15,32 @@ const looks = 10;
 const pause = 20;
 
 /**
- * Puts back what a killed login has left without its content. To be called before a login.
+ * What a killed login has left without its content.
+ *
+ * @param tokens directory of SoftHSM2's tokens
+ * @returns the directories of the tokens
+ */
+export function damagedTokenFiles(tokens: string): string[] {
+  return tokenDirectories(tokens).filter((directory) => {
+    const whole = sizeOf(join(directory, copyOfTokenFile));
+    const isDamaged = () => sizeOf(join(directory, tokenFile)) < whole;
+    for (let look = 1; look < looks && isDamaged(); look++) sleep(pause);
+    return isDamaged();
+  });
+}
+
+/**
+ * Puts that back. To be called before a login.
  *
  * @param tokens directory of SoftHSM2's tokens
  * @returns the directories of the tokens that were repaired
  */
 export function restoreTokenFiles(tokens: string): string[] {
-  return tokenDirectories(tokens).filter((directory) => {
-    const copy = join(directory, copyOfTokenFile);
-    if (!existsSync(copy)) return false;
-    const whole = readFileSync(copy);
-    const isDamaged = () => sizeOf(join(directory, tokenFile)) < whole.length;
-    for (let look = 1; look < looks && isDamaged(); look++) sleep(pause);
-    if (!isDamaged()) return false;
-    replace(join(directory, tokenFile), whole);
-    return true;
-  });
+  const damaged = damagedTokenFiles(tokens);
+  for (const directory of damaged) {
+    replace(join(directory, tokenFile), readFileSync(join(directory, copyOfTokenFile)));
+  }
+  return damaged;
 }
 
 /**

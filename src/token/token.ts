@@ -17,7 +17,7 @@ import {
   sharedSecretTemplate,
 } from './key-templates.js';
 import { ecdh1, gcmIvBytes, type Mechanism } from './mechanisms.js';
-import { loadModule, useSlot } from './module.js';
+import { loadModule, outlastLoginOfAnother, useSlot } from './module.js';
 import type { KeyObject } from './object-handles.js';
 import { type LabelledObject, listKeyObjects, readLabelled } from './object-index.js';
 import { ObjectMissingError, TokenError, tokenError } from './return-values.js';
@@ -77,6 +77,13 @@ export class Token {
    */
   static expectPresent(place: TokenPlace): void {
     useSlot(loadModule(place.module, place.moduleParameters), place.selector, place.moduleParameters);
+  }
+
+  /** What a token says of itself to who has not logged in. @throws TokenNotFoundError; TokenError; Error */
+  static look({ module, moduleParameters, selector }: TokenPlace): TokenFacts {
+    const cryptoki = loadModule(module, moduleParameters);
+    const slot = useSlot(cryptoki, selector, moduleParameters);
+    return outlastLoginOfAnother(() => tokenFacts(cryptoki, slot));
   }
 
   get identity(): TokenIdentity {

@@ -1,0 +1,36 @@
+import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
+import { type Check, error, type Finding, ok, warning } from './finding.js';
+
+const mebibyte = 1024 ** 2;
+/** Less is soon used up, and with less nothing is sure, in bytes. */
+const little = 1024 * mebibyte;
+const tooLittle = 64 * mebibyte;
+/** Files that a file system has left for SoftHSM2's objects. */
+const fewFiles = 1_000;
+
+export const disk: Check = {
+  name: 'disk',
+  examine({ directory }) {
+    const { path } = directory;
+    if (!existsSync(path))
+      return [error(`There is no data directory ${path}.`, 'hsm-kms init, with the same settings')];
+    const { bavail, bsize, ffree, files } = statfsSync(path);
+    const free = bavail * bsize;
+    const findings: Finding[] = [];
+    try {
+      accessSync(path, constants.W_OK);
+    } catch (thrown) {
+      const why = (thrown as NodeJS.ErrnoException).code === 'EROFS' ? 'its file system is read-only' : 'it may not';
+      findings.push(error(`Nothing can be written to ${path}: ${why}.`, `mount -o remount,rw "$(stat -c %m ${path})"`));
+    }
+    const size = `${Math.floor(free / mebibyte)} MiB`;
+    const toDo = `du -xh "$(stat -c %m ${path})" | sort -h | tail`;
+    if (free < tooLittle) findings.push(error(`${size} are free for ${path}: keys cannot be made soon.`, toDo));
+    else if (free < little) findings.push(warning(`${size} are free for ${path}.`, toDo));
+    // file systems without a fixed number of files tell 0
+    if (files > 0 && ffree < fewFiles) {
+      findings.push(warning(`${ffree} more files can be made for ${path}.`, `df -i ${path}`));
+    }
+    return findings.length > 0 ? findings : [ok(`${size} are free.`)];
+  },
+};
