@@ -93,12 +93,12 @@ function summary(examined: readonly Examined[]): string {
   const count = (severity: Severity) => examined.filter((each) => !each.done && each.severity === severity).length;
   const repaired = examined.filter(({ done }) => done).length;
   const parts = [
-    [count('error'), 'errors'],
-    [count('warning'), 'warnings'],
-    [repaired, 'repaired'],
-    [count('ok'), 'well'],
+    ['errors', count('error')],
+    ['warnings', count('warning')],
+    ['repaired', repaired],
+    ['well', count('ok')],
   ] as const;
-  return `hsm-kms: ${parts.flatMap(([number, what]) => (number > 0 ? [`${number} ${what}`] : [])).join(', ')}`;
+  return `hsm-kms ${parts.map(([what, number]) => `${what}: ${number}`).join(', ')}`;
 }
 
 const column = 10;

@@ -76,7 +76,8 @@ function settledContent(file: string): Buffer {
 }
 
 function tokenDirectories(tokens: string): string[] {
-  return readdirSync(tokens)
+  const names = existsSync(tokens) ? readdirSync(tokens) : [];
+  return names
     .map((name) => join(tokens, name))
     .filter((directory) => existsSync(join(directory, tokenFile)) || existsSync(join(directory, copyOfTokenFile)));
 }

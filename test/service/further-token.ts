@@ -29,6 +29,16 @@ export async function ownKeyLabels(dataDir: string): Promise<string[]> {
   return (await ownTokenProcess(dataDir, 'keys')) as string[];
 }
 
+/** Makes a key in the service's own token, behind its back. @param id CKA_ID, in hexadecimal digits */
+export async function makeObject(dataDir: string, label: string, id: string): Promise<void> {
+  await ownTokenProcess(dataDir, 'make', label, id);
+}
+
+/** Destroys the objects of a label in the service's own token, behind its back. @returns how many */
+export function destroyObjects(dataDir: string, label: string): Promise<number> {
+  return ownTokenProcess(dataDir, 'destroy', label) as Promise<number>;
+}
+
 /** Logs in to the service's own token and out again, all the time. @returns how often */
 export function logInOftenToOwnToken(dataDir: string, milliseconds: number): Promise<number> {
   return ownTokenProcess(dataDir, 'logins', `${milliseconds}`) as Promise<number>;

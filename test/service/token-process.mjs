@@ -4,6 +4,8 @@
  *   node token-process.mjs MODULE init LABEL SO-PIN USER-PIN
  *   node token-process.mjs MODULE set-pin LABEL OLD-PIN NEW-PIN
  *   node token-process.mjs MODULE keys LABEL USER-PIN        CKA_LABELs of the secret keys, as JSON
+ *   node token-process.mjs MODULE make LABEL USER-PIN CKA_LABEL CKA_ID   makes an AES key; CKA_ID in hexadecimal digits
+ *   node token-process.mjs MODULE destroy LABEL USER-PIN CKA_LABEL       destroys all objects of that label; how many
  *   node token-process.mjs MODULE logins LABEL USER-PIN MS   logs in and out for so many milliseconds; says how often
  */
 import pkcs11js from 'pkcs11js';
@@ -49,6 +51,22 @@ const commands = {
       .map((key) => token.C_GetAttributeValue(opened, key, [{ type: pkcs11js.CKA_LABEL }])[0].value.toString());
     token.C_FindObjectsFinal(opened);
     return labels;
+  },
+  make: (pin, name, id) => {
+    const attributes = {
+      ...{ CLASS: pkcs11js.CKO_SECRET_KEY, KEY_TYPE: pkcs11js.CKK_AES, VALUE_LEN: 32, TOKEN: true, PRIVATE: true },
+      ...{ LABEL: name, ID: Buffer.from(id, 'hex'), SENSITIVE: true, EXTRACTABLE: false, ENCRYPT: true, DECRYPT: true },
+    };
+    const template = Object.entries(attributes).map(([each, value]) => ({ type: pkcs11js[`CKA_${each}`], value }));
+    token.C_GenerateKey(session(pkcs11js.CKU_USER, pin), { mechanism: pkcs11js.CKM_AES_KEY_GEN }, template);
+  },
+  destroy: (pin, name) => {
+    const opened = session(pkcs11js.CKU_USER, pin);
+    token.C_FindObjectsInit(opened, [{ type: pkcs11js.CKA_LABEL, value: name }]);
+    const found = token.C_FindObjects(opened, 1000);
+    token.C_FindObjectsFinal(opened);
+    for (const object of found) token.C_DestroyObject(opened, object);
+    return found.length;
   },
   logins: async (pin, milliseconds) => {
     const end = Date.now() + Number(milliseconds);

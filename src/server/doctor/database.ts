@@ -4,8 +4,9 @@ import { type Check, error, type Finding, orWell, some, warning } from './findin
 
 export const database: Check = {
   name: 'database',
-  examine({ directory }) {
-    const { database: file, credentials } = directory;
+  examine(patient) {
+    patient.expectDirectory();
+    const { database: file, credentials } = patient.directory;
     const init = 'hsm-kms init, with the same settings';
     if (!existsSync(file))
       return [

@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
+import { accessSync, constants, statfsSync } from 'node:fs';
 import { type Check, error, type Finding, ok, warning } from './finding.js';
 
 const mebibyte = 1024 ** 2;
@@ -10,10 +10,9 @@ const fewFiles = 1_000;
 
 export const disk: Check = {
   name: 'disk',
-  examine({ directory }) {
-    const { path } = directory;
-    if (!existsSync(path))
-      return [error(`There is no data directory ${path}.`, 'hsm-kms init, with the same settings')];
+  examine(patient) {
+    patient.expectDirectory();
+    const { path } = patient.directory;
     const { bavail, bsize, ffree, files } = statfsSync(path);
     const free = bavail * bsize;
     const findings: Finding[] = [];

@@ -70,7 +70,13 @@ export class Patient {
     return !this.isBusy;
   }
 
-  /** The token, logged in to: the one that the store was made with. @throws NotExaminedError when it cannot be opened */
+  /** @throws NotExaminedError where there is no data directory */
+  expectDirectory(): void {
+    const { path } = this.directory;
+    if (!existsSync(path)) throw new NotExaminedError(`there is no data directory ${path}`);
+  }
+
+  /** The token, logged in to. @throws NotExaminedError when it cannot be opened */
   async token(): Promise<Token> {
     return needed('the token', this.openToken());
   }

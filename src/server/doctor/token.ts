@@ -9,8 +9,11 @@ import { type Patient, TokenNotOfDataError, type WrongPinFlag, WrongPinGivenErro
 /** What a login that was killed has emptied: SoftHSM2 does not write it atomically. */
 export const tokenFiles: Check = {
   name: 'token files',
-  examine({ settings, directory: { softHsm } }) {
+  examine(patient) {
+    const { settings, directory } = patient;
     if (!usesOwnSoftHsm(settings)) return [ok('The token keeps its files itself.')];
+    patient.expectDirectory();
+    const { softHsm } = directory;
     const damaged = damagedTokenFiles(softHsm.tokens);
     return orWell(
       damaged.map((directory) =>
