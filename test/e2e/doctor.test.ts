@@ -18,7 +18,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import Sqlite from 'better-sqlite3';
 import { CertificateAuthority } from '../service/certificates.js';
 import { directoryBytes, isOfEveryStart } from '../service/directory-bytes.js';
-import { type Diagnosis, doctor } from '../service/doctor.js';
+import { doctor } from '../service/doctor.js';
 import { destroyObjects } from '../service/further-token.js';
 import { hsmKms, Service } from '../service/service.js';
 import { describeWith } from '../service/tested-token.js';
@@ -26,7 +26,8 @@ import { describeWith } from '../service/tested-token.js';
 let original: Service;
 let directory: string;
 let dataDir: string;
-let KeyId: string;
+/** Ids of symmetric keys. */
+let keys: string[];
 let authority: CertificateAuthority;
 const day = 24 * 60 * 60 * 1000;
 const tomorrow = () => Date.now() + day;
@@ -36,7 +37,8 @@ beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'hsm-kms-doctor-'));
   authority = new CertificateAuthority(directory, 'authority');
   original = await Service.start();
-  ({ KeyId } = await original.newKey());
+  keys = [];
+  for (let i = 0; i < 5; i++) keys.push((await original.newKey()).KeyId);
   await original.newKey({ KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' });
   await original.stop();
 });
@@ -44,12 +46,13 @@ afterAll(async () => {
   await original?.end();
   rmSync(directory, { recursive: true, force: true });
 });
-beforeEach(() => {
+beforeEach(copyData);
+function copyData(): void {
   dataDir = mkdtempSync(join(directory, 'data-'));
   cpSync(original.dataDir, dataDir, { recursive: true });
   const configuration = join(dataDir, 'softhsm2.conf');
   writeFileSync(configuration, readFileSync(configuration, 'utf8').replace(original.dataDir, dataDir));
-});
+}
 afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
 
 const inData = (name: string) => join(dataDir, name);
@@ -73,7 +76,7 @@ test('what is well is said to be, and nothing is written', async () => {
   const before = directoryBytes(dataDir, isOfEveryStart);
   const { code, verdict, findings, bad } = await look();
   expect({ code, verdict, bad }).toEqual({ code: 0, verdict: 'ok', bad: [] });
-  expect(findings.find(({ check }) => check === 'keys and objects')?.what).toMatch(/^Each of 2 key materials/);
+  expect(findings.find(({ check }) => check === 'keys and objects')?.what).toMatch(/^Each of 6 key materials/);
   expect(directoryBytes(dataDir, isOfEveryStart)).toEqual(before);
   expect((await look('--repair')).bad).toEqual([]);
   expect(directoryBytes(dataDir, isOfEveryStart)).toEqual(before);
@@ -92,197 +95,226 @@ test('what makes it impossible to look is none of its exit codes', async () => {
   expect(await hsmKms('doctor', '--settle', 'long')).toMatchObject({ code: 3 });
 });
 
-/** What is wrong; the check that says so, how bad it is, its words and what to type; whether --repair puts it right. */
-type Trouble = readonly [
-  title: string,
-  spoil: () => unknown,
-  check: string,
-  severity: 'warning' | 'error',
-  what: RegExp,
-  toDo: RegExp,
-  repair?: RegExp,
-];
-
-function expectFinding({ code, bad }: Diagnosis, [, , check, severity, what, toDo]: Trouble): void {
-  const finding = bad.find((each) => each.check === check && each.severity === severity);
-  expect(finding?.what).toMatch(what);
-  expect(finding?.toDo ?? '').toMatch(toDo);
-  expect(finding?.what).not.toMatch(/undefined|\[object|\n\s+at /);
-  expect(code).toBeGreaterThanOrEqual(severity === 'error' ? 2 : 1);
+interface Trouble {
+  readonly spoil: () => unknown;
+  /** Which check says so, and how bad it is. */
+  readonly check: string;
+  readonly severity: 'warning' | 'error';
+  readonly what: RegExp;
+  readonly toDo?: RegExp;
+  /** What --repair says to have done. */
+  readonly repair?: RegExp;
 }
+type Troubles = Readonly<Record<string, Trouble>>;
 
-async function expectTrouble(trouble: Trouble): Promise<void> {
-  const [, spoil, check, , , , repair] = trouble;
-  await spoil();
-  expectFinding(await look(), trouble);
-  if (repair === undefined) return;
-  const repaired = await look('--repair');
-  expect(repaired.findings.filter(({ done }) => done).map((each) => each.check)).toEqual([check]);
-  expect(repaired.findings.find(({ done }) => done)?.done?.[0]).toMatch(repair);
-  expect(repaired.code).toBe(0);
-  const again = await look('--repair');
-  expect({ code: again.code, bad: again.bad }).toEqual({ code: 0, bad: [] });
-}
-
-const asRoot = process.geteuid?.() === 0;
 const repairIt = /^hsm-kms doctor --repair/;
+const backUp = /back-up/;
+
+/** Each of a group of troubles that do not get in each other's way. @returns the exit code */
+async function expectFound(troubles: Troubles): Promise<number | null> {
+  for (const { spoil } of Object.values(troubles)) await spoil();
+  const { code, bad } = await look();
+  for (const [title, { check, severity, what, toDo = /^$/ }] of Object.entries(troubles)) {
+    const found = bad.find((each) => each.check === check && what.test(each.what));
+    expect({ title, severity: found?.severity, among: found ? '' : bad }).toEqual({ title, severity, among: '' });
+    expect(found?.what).not.toMatch(/undefined|\[object|\n\s+at |SQLITE_/);
+    expect(found?.toDo ?? '').toMatch(toDo);
+  }
+  return code;
+}
+
+/** And each is put right by --repair, and stays so. */
+async function expectRepaired(troubles: Troubles): Promise<void> {
+  const { findings, code } = await look('--repair');
+  const done = findings.filter((each) => each.done);
+  const expected = Object.values(troubles).map(({ check, repair }) => ({
+    check,
+    done: expect.arrayContaining([expect.stringMatching(repair ?? /^$/)]),
+  }));
+  expect({ code, done }).toMatchObject({ code: 0, done: expected });
+  expect(await look('--repair')).toMatchObject({ code: 0, bad: [] });
+}
+
+const pendingDeletion = (at: number, key: string) =>
+  `update keys set state = 'PendingDeletion', deletion_at = ${at} where id = '${key}'`;
+
+describe('it finds, and repairs', () => {
+  test('what is safe to be repaired', async () => {
+    const troubles: Troubles = {
+      'a file that others read': {
+        spoil: () => chmodSync(inData('credentials'), 0o644),
+        check: 'files',
+        severity: 'error',
+        what: /Others than the owner may get at .+credentials/,
+        toDo: /^chmod go= .+credentials/,
+        repair: /^took the permissions of others from .+credentials/,
+      },
+      'a lease of a clock that was ahead': {
+        spoil: () => onDatabase(`insert or replace into leases values ('key rotation', 'x', ${tomorrow()})`),
+        check: 'clock',
+        severity: 'error',
+        what: /Scheduled work is held .+key rotation/,
+        toDo: repairIt,
+        repair: /^ended the lease of key rotation/,
+      },
+      'a deletion that is overdue': {
+        spoil: () => onDatabase(pendingDeletion(yesterday(), keys[0]!)),
+        check: 'due work',
+        severity: 'warning',
+        what: /1 keys whose waiting period is over are not deleted/,
+        toDo: repairIt,
+        repair: /^key deletion: /,
+      },
+      'a wrapping key that is used up': {
+        spoil: () => onDatabase(`insert into import_wrapping_keys values ('${'ab'.repeat(32)}', '${keys[1]}', 0)`),
+        check: 'due work',
+        severity: 'warning',
+        what: /1 wrapping keys of imports that are used up or have expired/,
+        toDo: repairIt,
+        repair: /^destruction of import wrapping keys: abab/,
+      },
+    };
+    expect(await expectFound(troubles)).toBe(2);
+    await expectRepaired(troubles);
+  });
+});
 
 describe('it finds', () => {
-  const ofRoot: Trouble[] = [
-    [
-      'a file of somebody else',
-      () => chownSync(inData('credentials'), 65534, 65534),
-      'files',
-      'warning',
-      /does not own .+credentials/,
-      /^chown 0 /,
-    ],
-  ];
-  test.each<Trouble>([
-    ...(asRoot ? ofRoot : []),
-    [
-      'a file that others read',
-      () => chmodSync(inData('credentials'), 0o644),
-      'files',
-      'error',
-      /Others than the owner may get at .+credentials/,
-      /^chmod go= .+credentials/,
-      /^took the permissions of others from .+credentials/,
-    ],
+  test('what is wrong with keys and rows', async () => {
+    const code = await expectFound({
+      'rows that name none': {
+        spoil: () => onDatabase("insert into tags values ('no-key', 'a', 'b')"),
+        check: 'database',
+        severity: 'error',
+        what: /tags, row \d+, names no row of keys/,
+        toDo: backUp,
+      },
+      'a clock that is behind the files': {
+        spoil: () => utimesSync(inData('credentials'), new Date(tomorrow()), new Date(tomorrow())),
+        check: 'clock',
+        severity: 'error',
+        what: /by the clock, which is before .+credentials was written/,
+        toDo: /timedatectl/,
+      },
+      'a clock that is behind the rows': {
+        spoil: () => onDatabase(`update keys set created_at = ${tomorrow()} where id = '${keys[0]}'`),
+        check: 'clock',
+        severity: 'error',
+        what: /a key was made/,
+        toDo: /timedatectl/,
+      },
+      'keys that the token can do nothing with': {
+        spoil: () => onDatabase(`update keys set spec = 'ML_KEM_512', usage = 'KEY_AGREEMENT' where id = '${keys[1]}'`),
+        check: 'capabilities',
+        severity: 'error',
+        what: /does nothing with ML_KEM_512 keys for KEY_AGREEMENT any more, and there are 1/,
+        toDo: /token describe/,
+      },
+      'a key store without its token': {
+        spoil: () =>
+          onDatabase(
+            "insert into custom_key_stores values ('cks-1', 'far', 'cluster-1', '', x'00', 'CONNECTED', null, 1, 1, 1)",
+          ),
+        check: 'custom key stores',
+        severity: 'error',
+        what: /far \(cks-1\) is the token cluster-1, which the setting keyStores does not have/,
+        toDo: /keyStores/,
+      },
+      'a key that the token has lost': {
+        spoil: () => destroyObjects(dataDir, keys[2]!),
+        check: 'keys and objects',
+        severity: 'error',
+        what: /does not have the key material of these keys: \S+\.$/,
+        toDo: backUp,
+      },
+      'a key without key material': {
+        spoil: () => onDatabase(`update keys set current_material_id = null where id = '${keys[3]}'`),
+        check: 'keys and objects',
+        severity: 'error',
+        what: /have no key material, and should: \S+\.$/,
+        toDo: backUp,
+      },
+      'a rotation that is overdue': {
+        spoil: () =>
+          onDatabase(
+            `update keys set rotation_period_days = 90, next_rotation_at = ${yesterday()} where id = '${keys[4]}'`,
+          ),
+        check: 'due work',
+        severity: 'warning',
+        what: /1 keys whose rotation is due are not rotated/,
+        toDo: /hsm-kms serve/,
+      },
+    });
+    expect(code).toBe(2);
+    // and nothing is deleted by a clock that nobody can believe
+    onDatabase(pendingDeletion(yesterday(), keys[0]!));
+    const deletion = (await look('--repair')).bad.find(({ what }) => /waiting period/.test(what));
+    expect(deletion?.what).toMatch(/cannot be repaired: first this must be put right: the clock is behind/);
+    expect(deletion?.done).toBeUndefined();
+  });
+
+  test.each<[string, Trouble]>([
     [
       'a database of a newer version',
-      () => onDatabase("insert into kysely_migration values ('9999-future', '2030')"),
-      'database',
-      'error',
-      /newer version/,
-      /^$/,
+      {
+        spoil: () => onDatabase("insert into kysely_migration values ('9999-future', '2030')"),
+        check: 'database',
+        severity: 'error',
+        what: /newer version/,
+      },
     ],
     [
       'a database that waits for this version',
-      () => onDatabase('delete from kysely_migration where name = (select max(name) from kysely_migration)'),
-      'database',
-      'warning',
-      /schema is older than this program: 0/,
-      /hsm-kms/,
+      {
+        spoil: () => onDatabase('delete from kysely_migration where name = (select max(name) from kysely_migration)'),
+        check: 'database',
+        severity: 'warning',
+        what: /schema is older than this program: 0/,
+        toDo: /hsm-kms/,
+      },
     ],
     [
       'a damaged database',
-      () => {
-        onDatabase('pragma wal_checkpoint(truncate)');
-        const bytes = readFileSync(inData('hsm-kms.db'));
-        writeFileSync(inData('hsm-kms.db'), bytes.fill(0, 4096 * 3, 4096 * 12));
+      {
+        spoil: () => {
+          onDatabase('pragma wal_checkpoint(truncate)');
+          const bytes = readFileSync(inData('hsm-kms.db'));
+          writeFileSync(inData('hsm-kms.db'), bytes.fill(0, 4096 * 3, 4096 * 12));
+        },
+        check: 'database',
+        severity: 'error',
+        what: /is damaged/,
       },
-      'database',
-      'error',
-      /is damaged/,
-      /^$/,
-    ],
-    [
-      'rows that name none',
-      () => onDatabase("insert into tags values ('no-key', 'a', 'b')"),
-      'database',
-      'error',
-      /tags, row \d+, names no row of keys/,
-      /back-up/,
     ],
     [
       'that the database is gone',
-      () => unlinkSync(inData('hsm-kms.db')),
-      'database',
-      'error',
-      /There is no database/,
-      /back-up/,
+      {
+        spoil: () => unlinkSync(inData('hsm-kms.db')),
+        check: 'database',
+        severity: 'error',
+        what: /There is no database/,
+        toDo: backUp,
+      },
     ],
     [
       'that credentials are gone',
-      () => unlinkSync(inData('credentials')),
-      'database',
-      'error',
-      /credentials is missing/,
-      /touch/,
+      {
+        spoil: () => unlinkSync(inData('credentials')),
+        check: 'database',
+        severity: 'error',
+        what: /credentials is missing/,
+        toDo: /touch/,
+      },
     ],
-    [
-      'a clock that is behind the files',
-      () => utimesSync(inData('hsm-kms.db'), new Date(tomorrow()), new Date(tomorrow())),
-      'clock',
-      'error',
-      /by the clock, which is before .+hsm-kms\.db was written/,
-      /timedatectl/,
-    ],
-    [
-      'a clock that is behind the rows',
-      () => onDatabase(`update keys set created_at = ${tomorrow()} where id = '${KeyId}'`),
-      'clock',
-      'error',
-      /which is before a key was made/,
-      /timedatectl/,
-    ],
-    [
-      'a lease of a clock that was ahead',
-      () => onDatabase(`insert or replace into leases values ('key rotation', 'x', ${tomorrow()})`),
-      'clock',
-      'error',
-      /Scheduled work is held .+key rotation/,
-      repairIt,
-      /^ended the lease of key rotation/,
-    ],
-    [
-      'keys that the token can do nothing with',
-      () => onDatabase(`update keys set spec = 'ML_KEM_512', usage = 'KEY_AGREEMENT' where id = '${KeyId}'`),
-      'capabilities',
-      'error',
-      /does nothing with ML_KEM_512 keys for KEY_AGREEMENT any more, and there are 1/,
-      /token describe/,
-    ],
-    [
-      'a key store without its token',
-      () =>
-        onDatabase(
-          "insert into custom_key_stores values ('cks-1', 'far', 'cluster-1', '', x'00', 'CONNECTED', null, 1, 1, 1)",
-        ),
-      'custom key stores',
-      'error',
-      /far \(cks-1\) is the token cluster-1, which the setting keyStores does not have/,
-      /keyStores/,
-    ],
-    [
-      'a key that the token has lost',
-      () => destroyObjects(dataDir, KeyId),
-      'keys and objects',
-      'error',
-      /does not have the key material of these keys: /,
-      /back-up/,
-    ],
-    [
-      'a key without key material',
-      () => onDatabase(`update keys set current_material_id = null where id = '${KeyId}'`),
-      'keys and objects',
-      'error',
-      /have no key material, and should: /,
-      /back-up/,
-    ],
-    [
-      'a rotation that is overdue',
-      () =>
-        onDatabase(
-          `update keys set rotation_period_days = 90, next_rotation_at = ${yesterday()} where id = '${KeyId}'`,
-        ),
-      'due work',
-      'warning',
-      /1 keys whose rotation is due are not rotated/,
-      /hsm-kms serve/,
-    ],
-    [
-      'a deletion that is overdue',
-      () => onDatabase(`update keys set state = 'PendingDeletion', deletion_at = ${yesterday()} where id = '${KeyId}'`),
-      'due work',
-      'warning',
-      /1 keys whose waiting period is over are not deleted/,
-      repairIt,
-      /^key deletion: /,
-    ],
-  ])('%s', async (...trouble) => {
-    await expectTrouble(trouble);
+  ])('%s', async (title, trouble) => {
+    await expectFound({ [title]: trouble });
+  });
+
+  const asRoot = process.geteuid?.() === 0 ? test : test.skip;
+  asRoot('a file of somebody else', async () => {
+    chownSync(inData('credentials'), 65534, 65534);
+    const { bad } = await look();
+    expect(bad).toMatchObject([{ check: 'files', what: expect.stringMatching('does not own .+credentials') }]);
   });
 
   test.each([
@@ -310,16 +342,18 @@ describeWith("the service's own SoftHSM2", 'of its own token, it finds', () => {
   test('what a login that was killed has emptied', async () => {
     const file = tokenObject();
     const size = statSync(file).size;
-    truncateSync(file);
-    await expectTrouble([
-      '',
-      () => {},
-      'token files',
-      'error',
-      /has emptied .+token\.object; its copy is whole/,
-      repairIt,
-      /^put back .+token\.object/,
-    ]);
+    const troubles: Troubles = {
+      'an empty file': {
+        spoil: () => truncateSync(file),
+        check: 'token files',
+        severity: 'error',
+        what: /has emptied .+token\.object; its copy is whole/,
+        toDo: repairIt,
+        repair: /^put back .+token\.object/,
+      },
+    };
+    await expectFound(troubles);
+    await expectRepaired(troubles);
     expect(statSync(file).size).toBe(size);
   });
 
@@ -342,7 +376,7 @@ describeWith("the service's own SoftHSM2", 'of its own token, it finds', () => {
     expect((await hsmKms('init', '--data-dir', other)).code).toBe(0);
     rmSync(inData('tokens'), { recursive: true });
     for (const name of ['tokens', 'token-user-pin']) cpSync(join(other, name), inData(name), { recursive: true });
-    onDatabase(`update keys set state = 'PendingDeletion', deletion_at = ${yesterday()} where id = '${KeyId}'`);
+    onDatabase(pendingDeletion(yesterday(), keys[0]!));
     const { code, bad } = await look('--repair');
     expect(code).toBe(2);
     expect(bad.find(({ check }) => check === 'token')?.what).toMatch(/is not the one that .+ was made with/);
