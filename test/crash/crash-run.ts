@@ -4,6 +4,7 @@ import { aliasOperations } from './alias-operations.js';
 import { answerMilliseconds } from './answers.js';
 import { check, everything, revive, type Sample } from './checks.js';
 import { LoadClient } from './client.js';
+import { doctor } from './doctor.js';
 import { LossError, UnansweredError } from './facet.js';
 import { kills } from './kills.js';
 import { Model } from './model.js';
@@ -107,6 +108,23 @@ export class CrashRun {
     await check(this.sdk, this.model, everything(this.model), lost);
     await revive(this.sdk, this.model, lost);
     await check(this.sdk, this.model, everything(this.model), lost);
+  }
+
+  /**
+   * Stops, and has the doctor destroy what killed processes have left in the token without a row; then there is no such
+   * object any more.
+   *
+   * @returns how many there were
+   */
+  async destroyOrphans(): Promise<number> {
+    await this.service.signal('SIGTERM');
+    await this.service.survivors();
+    const repaired = await doctor(this.service, '--repair', '--most-orphans', '10000');
+    const after = await doctor(this.service);
+    for (const { severity, what } of after.filter(({ severity }) => severity !== 'ok')) {
+      this.lose(new LossError(`doctor, after --repair: ${what}`));
+    }
+    return repaired.flatMap(({ done = [] }) => done).length;
   }
 
   /** Ends the service. Processes of it that do not end are told as a loss. */

@@ -17,6 +17,7 @@ afterEach(async () => {
 test('nothing that a client was told of is lost by kill -9 of workers, supervisor and everything', async () => {
   run = await CrashRun.start({ seed });
   await run.load(8_000);
+  await run.destroyOrphans();
   await run.checkEverything();
   expect(run.losses).toEqual([]);
   expect(run.kills).toBeGreaterThan(1);

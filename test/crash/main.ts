@@ -45,6 +45,8 @@ async function crash(): Promise<boolean> {
     clearInterval(progress);
     console.log(`looking at ${run.model.keys.size} keys and ${run.model.artefacts.length} things made with them`);
     await run.checkEverything();
+    console.log(`objects without a row, which doctor --repair has destroyed: ${await run.destroyOrphans()}`);
+    await run.checkEverything();
   } catch (error) {
     run.losses.push((error as Error).message);
   } finally {
