@@ -18,7 +18,10 @@ const concurrency = 6;
 /** Between two kills, in milliseconds. */
 const pause = { least: 50, most: 2_500 } as const;
 /** What is looked at after each start. */
-const sampled = { keys: 12, artefacts: 40 } as const;
+const sampled = { keys: 12, aliases: 6, artefacts: 30 } as const;
+/** Every other kill waits so long for a key that is being made, and comes so much later at the most, in milliseconds. */
+const aim = { wait: 500, later: 40 } as const;
+const making: readonly string[] = ['CreateKey', 'RotateKeyOnDemand', 'ImportKeyMaterial'];
 /** So many differences say enough. */
 const mostLosses = 20;
 
@@ -44,6 +47,9 @@ export class CrashRun {
   /** Clients wait for it while the service is down, and while it is looked at. */
   private open: Promise<void> = Promise.resolve();
   private going = false;
+  /** Clients that have an operation under way, and those of them that have the token make something. */
+  private busy = 0;
+  private making = 0;
 
   private constructor(
     readonly service: ServiceProcess,
@@ -77,6 +83,7 @@ export class CrashRun {
     await this.loadDuring(async () => {
       while (Date.now() < end && this.losses.length < mostLosses) {
         await wait(this.random.between(pause.least, pause.most));
+        if (this.random.next() < 0.5) await this.aimAtNewKey();
         await this.killOnce();
       }
     });
@@ -121,7 +128,7 @@ export class CrashRun {
     await this.service.survivors();
     const repaired = await doctor(this.service, '--repair', '--most-orphans', '10000');
     const after = await doctor(this.service);
-    for (const { severity, what } of after.filter(({ severity }) => severity !== 'ok')) {
+    for (const { what } of after.filter(({ severity }) => severity !== 'ok')) {
       this.lose(new LossError(`doctor, after --repair: ${what}`));
     }
     return repaired.flatMap(({ done = [] }) => done).length;
@@ -155,17 +162,18 @@ export class CrashRun {
       await this.open;
       const operation = client.random.weighted(operations);
       this.busy += 1;
+      const isMaking = making.includes(operation.name) ? 1 : 0;
+      this.making += isMaking;
       try {
         await operation.run(client);
       } catch (error) {
         this.hear(operation.name, error);
       } finally {
         this.busy -= 1;
+        this.making -= isMaking;
       }
     }
   }
-
-  private busy = 0;
 
   private hear(operation: string, error: unknown): void {
     if (error instanceof UnansweredError) {
@@ -176,6 +184,13 @@ export class CrashRun {
 
   private lose({ message }: LossError): void {
     if (this.losses.length < mostLosses) this.losses.push(message);
+  }
+
+  /** Between the object in the token and its row is what half made things come from. */
+  private async aimAtNewKey(): Promise<void> {
+    const end = Date.now() + aim.wait;
+    while (this.making === 0 && Date.now() < end) await wait(1);
+    await wait(this.random.between(0, aim.later));
   }
 
   private async killOnce(): Promise<void> {
@@ -205,7 +220,11 @@ export class CrashRun {
   private sample(): Sample {
     const some = <T>(from: readonly T[], count: number) =>
       from.length === 0 ? [] : [...new Set(Array.from({ length: count }, () => this.random.pick(from)))];
-    const { keys, artefacts } = everything(this.model);
-    return { keys: some(keys, sampled.keys), artefacts: some(artefacts, sampled.artefacts) };
+    const { keys, aliases, artefacts } = everything(this.model);
+    return {
+      keys: some(keys, sampled.keys),
+      aliases: some(aliases, sampled.aliases),
+      artefacts: some(artefacts, sampled.artefacts),
+    };
   }
 }

@@ -1,0 +1,43 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { sql, tokenObjects } from '../service/database.js';
+import { Service } from '../service/service.js';
+
+const deleted = 40;
+/** When the worker is killed, in milliseconds after the key deletions have begun. */
+const delays = [0, 2, 5, 10, 20, 40];
+
+let service: Service;
+beforeAll(async () => {
+  service = await Service.start({ flags: ['--schedule-milliseconds', '20'] });
+});
+afterAll(() => service.end());
+
+const keysLeft = () => sql<{ id: string }>(service, 'select id from keys').length;
+
+test('kill -9 while keys are deleted leaves keys that are still due, and in the end neither rows nor objects', async () => {
+  const { KeyId: kept } = await service.newKey();
+  const objects = tokenObjects(service);
+  const { CiphertextBlob } = await service.kms.encrypt({ KeyId: kept, Plaintext: Buffer.from('kept') });
+  for (let i = 0; i < deleted; i++) {
+    const { KeyId } = await service.newKey(i % 4 === 0 ? { KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' } : {});
+    await service.kms.createAlias({ AliasName: `alias/${i}`, TargetKeyId: KeyId });
+    await service.kms.scheduleKeyDeletion({ KeyId, PendingWindowInDays: 7 });
+  }
+  sql(service, `update keys set deletion_at = ? where state = 'PendingDeletion'`, Date.now() - 1);
+  for (const delay of delays) {
+    const before = tokenObjects(service);
+    while (keysLeft() > 1 && tokenObjects(service) === before) await wait(1);
+    if (keysLeft() === 1) break;
+    await wait(delay);
+    await service.kill();
+    // the lease of a worker that was killed ends by itself, after a minute
+    sql(service, 'delete from leases');
+    await service.serve();
+  }
+  while (keysLeft() > 1) await wait(20);
+  expect(tokenObjects(service)).toBe(objects);
+  expect((await service.kms.listKeys({})).Keys).toEqual([expect.objectContaining({ KeyId: kept })]);
+  expect((await service.kms.listAliases({})).Aliases).toEqual([]);
+  await service.kms.decrypt({ CiphertextBlob });
+});
