@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { keyStoresSetting } from './key-stores.js';
+import { otlpUrl, resourceAttributesSetting, tracesSampler } from './otel.js';
 import { pinVariable } from './pin-variable.js';
 import { requestQuotasSetting } from './request-quotas.js';
 import { tlsClientsSetting } from './tls-clients.js';
@@ -161,6 +162,36 @@ export const settingTable = {
     type: z.enum(['loopback', 'everyone', 'off']).default('loopback'),
     meaning: 'Who may read /metrics: programs on this machine, everyone, or nobody',
   },
+  otlpEndpoint: {
+    type: otlpUrl,
+    meaning: 'Where traces are sent by OTLP over HTTP, to the path /v1/traces of it; nowhere by default',
+    environment: 'OTEL_EXPORTER_OTLP_ENDPOINT',
+  },
+  otlpTracesEndpoint: {
+    type: otlpUrl,
+    meaning: 'Where traces are sent, with its path; goes before the other',
+    environment: 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
+  },
+  otelServiceName: {
+    type: z.string().min(1).default('hsm-kms'),
+    meaning: 'What the service is called in traces',
+    environment: 'OTEL_SERVICE_NAME',
+  },
+  otelResourceAttributes: {
+    type: resourceAttributesSetting,
+    meaning: 'More that traces say of the service: name=value,name=value',
+    environment: 'OTEL_RESOURCE_ATTRIBUTES',
+  },
+  otelTracesSampler: {
+    type: tracesSampler,
+    meaning: 'Which requests are traced: always_on, traceidratio, parentbased_traceidratio ...',
+    environment: 'OTEL_TRACES_SAMPLER',
+  },
+  otelTracesSamplerArg: {
+    type: z.coerce.number().min(0).max(1).default(1),
+    meaning: 'The share of requests that are traced, for samplers that take one',
+    environment: 'OTEL_TRACES_SAMPLER_ARG',
+  },
   logLevel: {
     type: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
     meaning: 'Least level of what the service logs',
@@ -172,9 +203,10 @@ export type Settings = { readonly [N in SettingName]: z.output<(typeof settingTa
 
 export const settingNames = Object.keys(settingTable) as SettingName[];
 
-/** HSM_KMS_DATA_DIR for dataDir. */
+/** HSM_KMS_DATA_DIR for dataDir; what others have named keeps its name. */
 export function environmentName(name: SettingName): string {
-  return `HSM_KMS_${name.replace(/[A-Z]/g, (capital) => `_${capital}`).toUpperCase()}`;
+  const { environment }: Setting = settingTable[name];
+  return environment ?? `HSM_KMS_${name.replace(/[A-Z]/g, (capital) => `_${capital}`).toUpperCase()}`;
 }
 
 /** --data-dir for dataDir. */

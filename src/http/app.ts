@@ -67,9 +67,19 @@ function refuseConnection(log: Logger, socket: Duplex, cause?: Error): void {
   socket.end(['HTTP/1.1 400 Bad Request', ...headers, '', body].join('\r\n'));
 }
 
-async function handle(services: HttpServices, request: IncomingMessage, response: ServerResponse): Promise<void> {
+function handle(services: HttpServices, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const protocol = isQueryRequest(request) ? sts : kms;
-  const observed = new ObservedRequest(protocol.service, services);
+  const observed = new ObservedRequest(protocol.service, services, request);
+  return observed.run(() => answerRequest(services, protocol, observed, request, response));
+}
+
+async function answerRequest(
+  services: HttpServices,
+  protocol: Protocol,
+  observed: ObservedRequest,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const { id } = observed;
   try {
     const body = await readBody(request, services.maxBodyBytes);

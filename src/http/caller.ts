@@ -9,7 +9,7 @@ import { hostOf } from './request-source.js';
 import type { SigV4Verifier } from './sigv4/verifier.js';
 
 /** What tells who may come in. */
-type Door = Pick<HttpServices, 'unsignedPrincipal' | 'clientCertificates' | 'metrics'>;
+type Door = Pick<HttpServices, 'unsignedPrincipal' | 'clientCertificates' | 'metrics' | 'tracing'>;
 
 /**
  * Who makes a request, and may make it over this connection.
@@ -24,7 +24,9 @@ export async function callerOf(
   body: Buffer,
 ): Promise<Principal> {
   try {
-    const principal = await authenticated(door, verifier, request, body);
+    const principal = await (door.tracing
+      ? door.tracing.step('authentication', () => authenticated(door, verifier, request, body))
+      : authenticated(door, verifier, request, body));
     const { socket } = request;
     door.clientCertificates.check(principal, {
       certificate: clientCertificateOf(socket),

@@ -10,6 +10,7 @@ import type { Sts } from '../sts/sts.js';
 import type { MetricsPage } from './metrics-page.js';
 import type { ObservedRequest } from './observed-request.js';
 import type { SigV4Verifier } from './sigv4/verifier.js';
+import type { Tracing } from './tracing.js';
 
 /** What HTTP needs of the rest of the service. */
 export interface HttpServices {
@@ -25,6 +26,8 @@ export interface HttpServices {
   readonly maxBodyBytes: number;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** Undefined where nobody collects traces. */
+  readonly tracing: Tracing | undefined;
   /** Undefined where nobody may read them. */
   readonly metricsPage: MetricsPage | undefined;
   /** What does not answer, token or store; undefined when all is well. */

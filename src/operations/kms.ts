@@ -31,6 +31,8 @@ export interface Kms {
   readonly encryptions: EncryptionBudget;
   /** Undefined where nothing limits how often requests may come. */
   readonly requestQuotas: RequestQuotas | undefined;
+  /** Does a part of a request so that traces show it; undefined where nobody collects them. */
+  readonly step?: (<T>(name: string, work: () => T) => T) | undefined;
   readonly now: () => Date;
 }
 

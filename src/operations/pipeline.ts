@@ -61,14 +61,16 @@ async function perform(kms: Kms, operation: Operation, requester: Requester, inp
   // filled in place: spreading the keys into it costs 5 us
   const call: Record<string, unknown> = { kms, requester };
   const missing = await locateKeys(kms, operation, input, call);
-  await authorizeCall(kms, operation, requester, input, call);
+  const authorizing = () => authorizeCall(kms, operation, requester, input, call);
+  await (kms.step ? kms.step('authorization', authorizing) : authorizing());
   if (missing) throw missing;
   if (kms.requestQuotas) await kms.requestQuotas.admitWithKeys(operation, requester.principal, input, call);
   for (const { slot, rule } of operation.keys) {
     const key = call[slot] as KeyRecord | undefined;
     if (key) checkUse(operation, rule, key);
   }
-  const output = await operation.run(input, call as never);
+  const running = () => operation.run(input, call as never);
+  const output = await (kms.step ? kms.step('operation', running) : running());
   if ((input as { DryRun?: boolean }).DryRun) {
     throw new KmsError('DryRunOperationException', 'The request would have succeeded, but the DryRun option is set.');
   }

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { Identities } from '../authorization/identities.js';
 import { StoredPolicies } from '../authorization/stored-policies.js';
 import type { Settings } from '../config/settings.js';
+import type { Tracing } from '../http/tracing.js';
 import { AliasRepository } from '../keys/alias-repository.js';
 import { EncryptionBudget } from '../keys/encryption-budget.js';
 import { GrantRepository } from '../keys/grant-repository.js';
@@ -31,19 +32,21 @@ interface Parts {
   readonly stuck?: () => void;
   /** Where somebody asks for what is counted. */
   readonly metrics?: Metrics;
+  /** Where somebody collects traces. */
+  readonly tracing?: Tracing | undefined;
 }
 
 /** What operations work with, over a token and a store that are open: in a worker, and where keys are seeded. */
 export function composeKms(
   settings: Settings,
-  { own, store, sealer, log, requestQuotas, stuck = () => {}, metrics }: Parts,
+  { own, store, sealer, log, requestQuotas, stuck = () => {}, metrics, tracing }: Parts,
 ): { kms: Kms; identities: Identities; keyStoreTokens: OpenedKeyStores } {
   const policy = { allowSplit: settings.splitOaep };
   const home = { region: settings.region, accountId: settings.accountId };
   const keyStores = new KeyStoreRepository(store, sealer, settings.customKeyStoreQuota);
   const keyStoreTokens = new OpenedKeyStores(keyStoreTokenSettings(settings), keyStores, {
     ...{ policy, log, stuck },
-    meterOf: metrics && ((clusterId) => tokenMeter(metrics, clusterId)),
+    meterOf: metrics && ((clusterId) => tokenMeter(metrics, clusterId, tracing?.record)),
   });
   const keys = new KeyRepository(store, home, settings.keysPerAccount);
   const policies = new StoredPolicies((broken) =>
@@ -66,6 +69,7 @@ export function composeKms(
       log.warn({ material, reserved }, 'key material has encrypted very often: rotate its key'),
     ),
     requestQuotas,
+    step: tracing?.step,
     now: () => new Date(),
   };
   return { kms, identities, keyStoreTokens };

@@ -10,6 +10,7 @@ import type { Settings } from '../config/settings.js';
 import { createHttpServer } from '../http/app.js';
 import type { MetricsPage } from '../http/metrics-page.js';
 import { SigV4Verifier } from '../http/sigv4/verifier.js';
+import type { Tracing } from '../http/tracing.js';
 import { Capabilities } from '../keys/capabilities.js';
 import { RequestQuotas } from '../operations/request-quotas.js';
 import { Leases } from '../store/leases.js';
@@ -47,6 +48,7 @@ interface ServingParts {
   /** Only a new process may reach a token again. */
   readonly stuck: () => void;
   readonly counting: WorkerMetrics;
+  readonly tracing: Tracing | undefined;
   readonly metricsPage: MetricsPage | undefined;
 }
 
@@ -54,12 +56,12 @@ interface ServingParts {
 export async function startServing(
   settings: Settings,
   token: Token,
-  { tls, log, stuck, counting, metricsPage }: ServingParts,
+  { tls, log, stuck, counting, metricsPage, tracing }: ServingParts,
 ): Promise<Serving> {
   const directory = dataDirectory(settings);
   const sealer = new Sealer(token);
   const store = Store.open(directory.database);
-  counting.watchStore(store);
+  counting.watchStore(store, tracing?.record);
   try {
     await store.migrate();
     await expectTokenOfData(settings, { token, sealer, store });
@@ -79,6 +81,7 @@ export async function startServing(
     requestQuotas,
     stuck,
     metrics,
+    tracing,
   });
   metrics.collect((families) => {
     for (const [clusterId, state] of keyStoreTokens.states()) publishTokenState(families, clusterId, state);
@@ -111,6 +114,7 @@ export async function startServing(
       log,
       metrics,
       metricsPage,
+      tracing,
       whyNotReady: async () => {
         if (!token.isHealthy()) return 'the token does not answer';
         return (await isAnswering(store)) ? undefined : 'the database does not answer';

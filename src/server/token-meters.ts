@@ -1,3 +1,4 @@
+import type { Recorder } from '../http/tracing.js';
 import type { Durations } from '../metrics/families.js';
 import type { Families, Metrics } from '../metrics/metrics.js';
 import type { TokenIncident, TokenMeter, TokenState } from '../token/token-meter.js';
@@ -14,8 +15,14 @@ const incidentMetrics = {
   timeout: 'tokenTimeouts',
 } as const satisfies Record<TokenIncident, keyof Families>;
 
-/** Counts what a token does. @param token its name in metrics */
-export function tokenMeter({ families }: Metrics, token: string): TokenMeter {
+/**
+ * Counts what a token does.
+ *
+ * @param token its name in metrics
+ * @param record has its calls shown in traces
+ */
+export function tokenMeter({ families }: Metrics, token: string, record?: Recorder): TokenMeter {
+  const facts = { 'hsm_kms.token': token };
   const durations = new Map<string, Durations>();
   // made now: a counter that appears with its first increment hides that from rate()
   for (const metric of Object.values(incidentMetrics)) families[metric].at(token);
@@ -27,6 +34,7 @@ export function tokenMeter({ families }: Metrics, token: string): TokenMeter {
         durations.set(name, duration);
       }
       duration.observe(milliseconds / 1000);
+      record?.(name, milliseconds, facts, error);
       if (error !== undefined) families.tokenCallErrors.at(token, name, error).value += 1;
     },
     retried(error) {

@@ -1,3 +1,4 @@
+import type { Recorder } from '../http/tracing.js';
 import { type Inventory, takeInventory } from '../keys/inventory.js';
 import type { Families } from '../metrics/metrics.js';
 import { type MetricSamples, Metrics } from '../metrics/metrics.js';
@@ -30,8 +31,8 @@ export class WorkerMetrics {
     });
   }
 
-  /** Counts what a store does from now on. */
-  watchStore(store: Store): void {
+  /** Counts what a store does from now on. @param record has it shown in traces */
+  watchStore(store: Store, record?: Recorder): void {
     this.store = store;
     const { families } = this.metrics;
     const durations = new Map(queryKinds.map((kind) => [kind, families.storeQueryDuration.at(kind)]));
@@ -40,6 +41,7 @@ export class WorkerMetrics {
       queried(kind, milliseconds, failed) {
         durations.get(kind)?.observe(milliseconds / 1000);
         if (failed) families.storeErrors.at(kind).value += 1;
+        record?.(`store ${kind}`, milliseconds, {}, failed ? 'QueryError' : undefined);
       },
     };
     this.metrics.collect(({ cacheLookups }) => {

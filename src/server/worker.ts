@@ -1,10 +1,12 @@
 import type { Socket } from 'node:net';
 import { type Logger, pino } from 'pino';
+import { tracesUrl } from '../config/otel.js';
 import type { Settings } from '../config/settings.js';
 import { createUnreadyServer } from '../http/unready.js';
 import type { Token } from '../token/token.js';
 import type { TokenEvents } from '../token/token-settings.js';
 import { dataDirectory, isInitialised } from './data-directory.js';
+import type { OtlpTracing } from './otlp-tracing.js';
 import { openOwnToken, openOwnTokenWhenPossible } from './own-token.js';
 import { ReceivedConnections } from './received-connections.js';
 import { type Serving, startServing } from './serving.js';
@@ -52,6 +54,7 @@ export function startWorker(settings: Settings, { replaces, waiting, stuck, metr
   const readers = settings.metrics;
   const metricsPage = readers === 'off' ? undefined : { readers, text: metricsText };
   const unready = replaces ? new ReceivedConnections(createUnreadyServer(tls, { metrics, metricsPage })) : undefined;
+  let tracing: OtlpTracing | undefined;
   let token: Token | undefined;
   let serving: Serving | undefined;
   const connections = () => (serving?.connections.count ?? 0) + (unready?.count ?? 0);
@@ -63,7 +66,7 @@ export function startWorker(settings: Settings, { replaces, waiting, stuck, metr
   const open = (): Token | Promise<Token> => {
     const warn = (what: string) => log.warn({ what }, 'the token was repaired');
     const events = tokenEvents(log, stuck);
-    const meter = tokenMeter(metrics, ownTokenName);
+    const meter = tokenMeter(metrics, ownTokenName, tracing?.record);
     const patient = {
       ...events,
       failed(error: Error) {
@@ -76,8 +79,9 @@ export function startWorker(settings: Settings, { replaces, waiting, stuck, metr
       : openOwnToken(settings, directory, warn, { events, meter });
   };
   const start = async () => {
+    tracing = await tracingOf(settings, log);
     token = await open();
-    serving = await startServing(settings, token, { tls, log, stuck, counting, metricsPage });
+    serving = await startServing(settings, token, { tls, log, stuck, counting, metricsPage, tracing });
     // the files may have changed since they were read
     if (replaces) serving.renewTls();
   };
@@ -95,8 +99,16 @@ export function startWorker(settings: Settings, { replaces, waiting, stuck, metr
     renewTls: () => serving?.renewTls(),
     async stop(idleMilliseconds) {
       await Promise.all([unready?.drain(0, settings.drainMilliseconds), serving?.stop(idleMilliseconds)]);
+      await tracing?.end();
     },
   };
+}
+
+/** Undefined where nobody collects traces: then it costs nothing, not even loading. */
+async function tracingOf(settings: Settings, log: Logger): Promise<OtlpTracing | undefined> {
+  if (tracesUrl(settings) === undefined) return undefined;
+  const { OtlpTracing } = await import('./otlp-tracing.js');
+  return new OtlpTracing(settings, log);
 }
 
 /** What becomes of the service's own token. */
