@@ -77,7 +77,7 @@ export class OpenedKeyStores implements KeyStoreTokens {
       Token.expectPresent(this.declarationOf(clusterId));
       return true;
     } catch (error) {
-      this.log.warn({ clusterId, err: error }, 'a token of the configuration is not there');
+      this.log.warn({ token: clusterId, err: error }, 'a token of the configuration is not there');
       return false;
     }
   }
@@ -117,7 +117,7 @@ export class OpenedKeyStores implements KeyStoreTokens {
         // a CreateKey that is refused at its end wants to destroy what it has made
         await wait(graceMilliseconds);
         await token.close();
-        this.log.info({ keyStore: id, clusterId: opening.clusterId }, 'the token of a custom key store is closed');
+        this.log.info({ token: opening.clusterId, keyStore: id }, 'the token of a custom key store is closed');
       },
       () => {},
     );
@@ -132,7 +132,7 @@ export class OpenedKeyStores implements KeyStoreTokens {
       token = opened;
       return objects.every((object) => opened.has(object));
     } catch (error) {
-      this.log.error({ clusterId, err: error }, 'a token cannot be compared with that of a custom key store');
+      this.log.error({ token: clusterId, err: error }, 'a token cannot be compared with that of a custom key store');
       return false;
     } finally {
       if (token) this.closings.set(clusterId, token.close());
@@ -183,11 +183,14 @@ export class OpenedKeyStores implements KeyStoreTokens {
     opening.keyToken.then(
       (keyToken) => {
         opening.opened = keyToken;
-        this.log.info({ keyStore: id, clusterId }, 'the token of a custom key store is open');
+        this.log.info({ token: clusterId, keyStore: id }, 'the token of a custom key store is open');
       },
       (error) => {
         opening.retryAt = performance.now() + retryMilliseconds;
-        this.log.error({ keyStore: id, clusterId, err: error }, 'the token of a custom key store cannot be opened');
+        this.log.error(
+          { token: clusterId, keyStore: id, err: error },
+          'the token of a custom key store cannot be opened',
+        );
       },
     );
     this.openings.set(id, opening);
@@ -214,7 +217,7 @@ export class OpenedKeyStores implements KeyStoreTokens {
   /** What becomes of the token of a store. */
   private eventsOf(keyStore: KeyStoreRecord): TokenEvents {
     const { id, clusterId } = keyStore;
-    const facts = { keyStore: id, clusterId };
+    const facts = { token: clusterId, keyStore: id };
     return {
       lost: (err) => this.log.error({ ...facts, err }, 'the token of a custom key store does not answer'),
       failed: (err) => {

@@ -209,11 +209,12 @@ export class WorkerFleet {
 
   /** In the place of one that has ended. */
   private launchLater({ worker, failure, launchedAt, hangs }: Member, end: WorkerEnd): void {
-    this.replacements[hangs ? 'hung' : end.signal === null ? 'ended' : 'crashed'] += 1;
+    const reason = hangs ? 'hung' : end.signal === null ? 'ended' : 'crashed';
+    this.replacements[reason] += 1;
     if (performance.now() - launchedAt > stableMilliseconds) this.ends = 0;
     const delay = restartDelays.findLast(({ ends }) => this.ends >= ends)?.milliseconds ?? 0;
     this.ends += 1;
-    this.log.error({ worker: worker.process.pid, ...end, failure, delay }, 'a worker ended and is replaced');
+    this.log.error({ worker: worker.process.pid, reason, ...end, failure, delay }, 'a worker ended and is replaced');
     const launch = setTimeout(() => {
       this.launches.delete(launch);
       this.launch();
@@ -225,7 +226,7 @@ export class WorkerFleet {
   private async replace(member: Member, reason: ReplacementReason): Promise<boolean> {
     if (member.isBeingReplaced || this.stopping) return true;
     member.isBeingReplaced = true;
-    this.log.info({ worker: member.worker.process.pid }, 'a worker is replaced');
+    this.log.info({ worker: member.worker.process.pid, reason }, 'a worker is replaced');
     const isReady = await this.launch().settled;
     member.isBeingReplaced = false;
     if (isReady && !this.stopping && this.members.has(member)) {

@@ -64,7 +64,7 @@ export function startWorker(settings: Settings, { replaces, waiting, stuck, metr
   });
 
   const open = (): Token | Promise<Token> => {
-    const warn = (what: string) => log.warn({ what }, 'the token was repaired');
+    const warn = (what: string) => log.warn({ token: ownTokenName, what }, 'the token was repaired');
     const events = tokenEvents(log, stuck);
     const meter = tokenMeter(metrics, ownTokenName, tracing?.record);
     const patient = {
@@ -113,12 +113,13 @@ async function tracingOf(settings: Settings, log: Logger): Promise<OtlpTracing |
 
 /** What becomes of the service's own token. */
 function tokenEvents(log: Logger, stuck: () => void): TokenEvents {
+  const facts = { token: ownTokenName };
   return {
-    lost: (error) => log.error({ err: error }, 'the token does not answer: requests are refused until it is back'),
-    failed: (error) => log.warn({ err: error }, 'the token is not back yet'),
-    back: (milliseconds) => log.info({ milliseconds }, 'the token is back'),
-    stuck(error) {
-      log.error({ err: error }, 'this process does not get to the token any more: it is to be replaced');
+    lost: (err) => log.error({ ...facts, err }, 'the token does not answer: requests are refused until it is back'),
+    failed: (err) => log.warn({ ...facts, err }, 'the token is not back yet'),
+    back: (milliseconds) => log.info({ ...facts, milliseconds }, 'the token is back'),
+    stuck(err) {
+      log.error({ ...facts, err }, 'this process does not get to the token any more: it is to be replaced');
       stuck();
     },
   };
