@@ -1,4 +1,5 @@
 import type { RotationType } from '@aws-sdk/client-kms';
+import { diskError } from '../store/disk-trouble.js';
 import { destroyMaterial, generateMaterial, selfTestKey } from './key-generation.js';
 import type { KeyMaterial, KeyRecord } from './key-record.js';
 import { type KeyRepository, materialRow, StaleKeyError } from './key-repository.js';
@@ -40,7 +41,8 @@ export async function rotateToNewMaterial(
       await transaction.insertInto('key_materials').values(materialRow(key.id, material)).execute();
     });
   } catch (error) {
-    if (!(await mayHaveRow(keys, key.id, material.id))) destroyQuietly({ token, capabilities }, material);
+    const isOpen = diskError(error, '')?.isSurelyUnwritten === false;
+    if (!isOpen && !(await mayHaveRow(keys, key.id, material.id))) destroyQuietly({ token, capabilities }, material);
     throw error;
   }
 }

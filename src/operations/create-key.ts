@@ -122,7 +122,7 @@ export async function makeKey(
     await kms.keys.insert(key, place && ((transaction) => expectConnected(transaction, place.keyStore.id)));
   } catch (error) {
     // refused in its transaction, or not written: there is no row which needs the objects
-    if (error instanceof KmsError || diskError(error, ''))
+    if (error instanceof KmsError || diskError(error, '')?.isSurelyUnwritten)
       for (const each of key.materials.values()) discardMaterial(token, each);
     throw error;
   }

@@ -148,9 +148,10 @@ function asKmsError(error: unknown): KmsError {
   }
   const unwritable = diskError(error, 'The database cannot be written to.');
   if (unwritable) {
+    const { trouble, isSurelyUnwritten } = unwritable;
     return new KmsError(
       'KMSInternalException',
-      `Nothing was changed: the disk of the service is ${unwritable.trouble}.`,
+      `${isSurelyUnwritten ? 'Nothing was changed: t' : 'T'}he disk of the service is ${trouble}.`,
       {
         cause: unwritable,
       },

@@ -16,7 +16,7 @@ const advice: Readonly<Record<Trouble, string>> = {
     'The disk fails, or has made itself read-only: look into the system log, check it, mount it writable, and restart the service.',
 };
 
-/** Something could not be written, and was not: no part of it is there. */
+/** Something could not be written to a disk. */
 export class DiskError extends Error {
   override readonly name = 'DiskError';
 
@@ -27,6 +27,14 @@ export class DiskError extends Error {
     cause: unknown,
   ) {
     super(`${what} ${advice[trouble]}`, { cause });
+  }
+
+  /**
+   * False where the whole of it may be on the disk, and found there after a crash: SQLite's log may hold a commit that
+   * it could not have confirmed.
+   */
+  get isSurelyUnwritten(): boolean {
+    return this.trouble !== 'failing';
   }
 }
 

@@ -25,16 +25,20 @@ test('kill -9 while keys are deleted leaves keys that are still due, and in the 
     await service.kms.scheduleKeyDeletion({ KeyId, PendingWindowInDays: 7 });
   }
   sql(service, `update keys set deletion_at = ? where state = 'PendingDeletion'`, Date.now() - 1);
+  let kills = 0;
   for (const delay of delays) {
     const before = tokenObjects(service);
     while (keysLeft() > 1 && tokenObjects(service) === before) await wait(1);
     if (keysLeft() === 1) break;
     await wait(delay);
+    for (const worker of service.workers) process.kill(worker, 'SIGKILL');
     await service.kill();
+    kills += 1;
     // the lease of a worker that was killed ends by itself, after a minute
     sql(service, 'delete from leases');
     await service.serve();
   }
+  expect(kills).toBeGreaterThan(1);
   while (keysLeft() > 1) await wait(20);
   expect(tokenObjects(service)).toBe(objects);
   expect((await service.kms.listKeys({})).Keys).toEqual([expect.objectContaining({ KeyId: kept })]);
