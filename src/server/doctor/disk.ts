@@ -1,4 +1,5 @@
-import { accessSync, constants, statfsSync } from 'node:fs';
+import { mkdtempSync, rmdirSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Check, error, type Finding, ok, warning } from './finding.js';
 
 const mebibyte = 1024 ** 2;
@@ -16,11 +17,9 @@ export const disk: Check = {
     const { bavail, bsize, ffree, files } = statfsSync(path);
     const free = bavail * bsize;
     const findings: Finding[] = [];
-    try {
-      accessSync(path, constants.W_OK);
-    } catch (thrown) {
-      const why = (thrown as NodeJS.ErrnoException).code === 'EROFS' ? 'its file system is read-only' : 'it may not';
-      findings.push(error(`Nothing can be written to ${path}: ${why}.`, `mount -o remount,rw "$(stat -c %m ${path})"`));
+    const trouble = whyNotWritable(path);
+    if (trouble !== undefined) {
+      findings.push(error(`Nothing can be written to ${path}: ${trouble}.`, `findmnt --target ${path}; dmesg | tail`));
     }
     const size = `${Math.floor(free / mebibyte)} MiB`;
     const toDo = `du -xh "$(stat -c %m ${path})" | sort -h | tail`;
@@ -33,3 +32,20 @@ export const disk: Check = {
     return findings.length > 0 ? findings : [ok(`${size} are free.`)];
   },
 };
+
+const troubles: Readonly<Record<string, string>> = {
+  EROFS: 'its file system is read-only',
+  ENOSPC: 'its disk is full',
+  EDQUOT: "this user's quota is used up",
+};
+
+/** Tried by a directory that is made and removed: a file system that has failed still says that it may be written to. */
+function whyNotWritable(path: string): string | undefined {
+  try {
+    rmdirSync(mkdtempSync(join(path, '.doctor-')));
+    return undefined;
+  } catch (thrown) {
+    const { code = '' } = thrown as NodeJS.ErrnoException;
+    return troubles[code] ?? code;
+  }
+}

@@ -1,13 +1,18 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { ownerOf } from '../../keys/object-owners.js';
+import { Leases } from '../../store/leases.js';
 import type { Store } from '../../store/store.js';
 import { type KeyObject, objectName } from '../../token/object-handles.js';
 import type { LabelledObject } from '../../token/object-index.js';
 import type { Token } from '../../token/token.js';
+import { leaseMilliseconds } from '../schedule.js';
 import { type Check, error, type Finding, orWell, some, warning } from './finding.js';
 import type { Patient } from './patient.js';
 import { type StoredKeys, type StoredMaterial, storedKeys } from './stored-keys.js';
 
+/** The lease of who destroys objects. */
+const repair = 'repair by the doctor';
 /** How often it is looked whether an object that is being made has got its row, in milliseconds. */
 const pause = 250;
 /**
@@ -149,14 +154,24 @@ async function orphans(
       ),
     ];
   }
-  return [
-    warning(what, undefined, async () =>
-      left.map((object) => {
-        token.destroy(object);
-        return `destroyed the ${nameOf(object)}`;
-      }),
-    ),
-  ];
+  return [warning(what, undefined, () => destroy(token, store, left))];
+}
+
+/** @returns what was destroyed, a line each. @throws Error when another doctor does it */
+async function destroy(token: Token, store: Store, left: readonly LabelledObject[]): Promise<string[]> {
+  // written to the end of the log: what a disk that failed has left there without confirming it is no commit any more
+  const leases = new Leases(store, randomUUID());
+  if (!(await leases.take(repair, leaseMilliseconds))) throw new Error('Another doctor does it.');
+  try {
+    const rows = await storedKeys(store);
+    return left.flatMap((object) => {
+      if (!hasNoRow(object, rows)) return [];
+      token.destroy(object);
+      return [`destroyed the ${nameOf(object)}`];
+    });
+  } finally {
+    await leases.release(repair);
+  }
 }
 
 function isOurs(object: LabelledObject): boolean {

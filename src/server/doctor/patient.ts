@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Settings } from '../../config/settings.js';
 import { Capabilities } from '../../keys/capabilities.js';
@@ -86,7 +86,10 @@ export class Patient {
     const { settings, directory } = this;
     this.tokenOpened ??= (async () => {
       checkDataDirectory(directory);
-      if (usesOwnSoftHsm(settings)) expectOwnConfiguration(directory);
+      if (usesOwnSoftHsm(settings)) {
+        expectOwnConfiguration(directory);
+        expectRoom(directory.softHsm.tokens);
+      }
       await this.expectPromptModule();
       const [flag] = this.wrongPinFlags();
       if (flag) throw new WrongPinGivenError(flag);
@@ -153,6 +156,16 @@ export class Patient {
     for (const lock of this.locks ?? []) lock.release();
     if (this.locks) this.locks = [];
   }
+}
+
+/** What SoftHSM2 writes at a login, and much more, in bytes. */
+const roomForLogin = 256 * 1024;
+
+/** SoftHSM2 empties a token's file at a login, and writes it anew: on a full disk it would stay empty. @throws Error */
+function expectRoom(tokens: string): void {
+  const { bavail, bsize } = statfsSync(tokens);
+  if (bavail * bsize < roomForLogin)
+    throw new Error(`No login was made to SoftHSM2, which needs room in ${tokens} for it.`);
 }
 
 /** The database was made with another token. */
