@@ -2,6 +2,7 @@ import type { KeySpec, KeyState, KeyUsageType, OriginType } from '@aws-sdk/clien
 import type { Insertable, Kysely, Selectable, Transaction } from 'kysely';
 import { namedPrincipalsFrom, namedPrincipalsText } from '../authorization/named-principals.js';
 import { KmsError } from '../contract/kms-error.js';
+import { diskError } from '../store/disk-trouble.js';
 import { RevisionCache } from '../store/revision-cache.js';
 import type { CustomKeyStoresTable, KeyMaterialsTable, KeysTable, Schema } from '../store/schema.js';
 import type { Store } from '../store/store.js';
@@ -11,6 +12,16 @@ import { type Home, keyArn } from './key-reference.js';
 /** Somebody else changed the key since it was read: read it again and decide again. */
 export class StaleKeyError extends Error {
   override readonly name = 'StaleKeyError';
+}
+
+/**
+ * Whether a change that failed so has certainly not been made, nor will be. A database whose connection broke, or that
+ * did not answer in time, may be committing it at this very moment, though a reader does not see it yet; so the token's
+ * objects that belong to the change must stay.
+ */
+export function isSurelyUncommitted(error: unknown): boolean {
+  if (error instanceof KmsError || error instanceof StaleKeyError) return true;
+  return diskError(error, '')?.isSurelyUnwritten ?? false;
 }
 
 /** What may change in a key's own row. */

@@ -1,8 +1,7 @@
 import type { RotationType } from '@aws-sdk/client-kms';
-import { diskError } from '../store/disk-trouble.js';
-import { destroyMaterial, generateMaterial, selfTestKey } from './key-generation.js';
+import { discardMaterial, generateMaterial, selfTestKey } from './key-generation.js';
 import type { KeyMaterial, KeyRecord } from './key-record.js';
-import { type KeyRepository, materialRow, StaleKeyError } from './key-repository.js';
+import { isSurelyUncommitted, type KeyRepository, materialRow, StaleKeyError } from './key-repository.js';
 import type { SupportedUsage } from './key-specs.js';
 import type { KeyToken } from './key-tokens.js';
 
@@ -19,7 +18,8 @@ export interface Rotation {
  * which the material before it becomes one that only decrypts. A process that dies before that leaves an orphan in the
  * token, and the key as it was.
  *
- * @throws StaleKeyError when the key has changed meanwhile; TokenError, SelfTestError. The new objects are destroyed.
+ * @throws StaleKeyError when the key has changed meanwhile; TokenError, SelfTestError. The new objects are destroyed,
+ * unless a commit that was not confirmed may need them.
  */
 export async function rotateToNewMaterial(
   keys: KeyRepository,
@@ -29,8 +29,10 @@ export async function rotateToNewMaterial(
 ): Promise<void> {
   const generated = await generateMaterial(token, capabilities, key.spec, key.usage as SupportedUsage, key.id);
   const material: KeyMaterial = { ...generated, rotatedAt: at, rotationType: type };
+  let isCommitting = false;
   try {
     await selfTestKey(token, capabilities, withCurrent(key, material));
+    isCommitting = true;
     await keys.change(key, { currentMaterialId: material.id, rotation: schedule }, async (transaction) => {
       await transaction
         .updateTable('key_materials')
@@ -41,8 +43,7 @@ export async function rotateToNewMaterial(
       await transaction.insertInto('key_materials').values(materialRow(key.id, material)).execute();
     });
   } catch (error) {
-    const isOpen = diskError(error, '')?.isSurelyUnwritten === false;
-    if (!isOpen && !(await mayHaveRow(keys, key.id, material.id))) destroyQuietly({ token, capabilities }, material);
+    if (!isCommitting || isSurelyUncommitted(error)) discardMaterial(token, material);
     throw error;
   }
 }
@@ -81,23 +82,4 @@ export async function rotateToImportedMaterial(
 
 function withCurrent(key: KeyRecord, material: KeyMaterial): KeyRecord {
   return { ...key, currentMaterialId: material.id, materials: new Map(key.materials).set(material.id, material) };
-}
-
-/** Whether a material may be in use after a change that failed: its commit may have been carried out all the same. */
-async function mayHaveRow(keys: KeyRepository, keyId: string, materialId: string): Promise<boolean> {
-  try {
-    return (await keys.find(keyId))?.materials.has(materialId) ?? false;
-  } catch {
-    // the store does not answer: better an orphan than a key without its material
-    return true;
-  }
-}
-
-/** The rotation has failed already, for a reason that is worth more than why its objects cannot be destroyed. */
-function destroyQuietly({ token }: KeyToken, material: KeyMaterial): void {
-  try {
-    destroyMaterial(token, material);
-  } catch {
-    // an orphan: it has no row
-  }
 }

@@ -9,11 +9,11 @@ import { importableSpecOf } from '../keys/import/wrapping-algorithms.js';
 import { discardMaterial, generateKey, type KeyIntent, keyWithoutMaterial, newKeyId } from '../keys/key-generation.js';
 import { keyMetadata } from '../keys/key-metadata.js';
 import { keyArn } from '../keys/key-reference.js';
+import { isSurelyUncommitted } from '../keys/key-repository.js';
 import { keySpecs, type SupportedUsage, usagesOf } from '../keys/key-specs.js';
 import { expectConnected } from '../keys/key-store-repository.js';
 import type { KeyToken } from '../keys/key-tokens.js';
 import { checkedTags } from '../keys/tags.js';
-import { diskError } from '../store/disk-trouble.js';
 import { requestFacts } from './authorization.js';
 import { keyStoreForNewKey } from './keys-in-key-stores.js';
 import type { Kms } from './kms.js';
@@ -121,9 +121,7 @@ export async function makeKey(
   try {
     await kms.keys.insert(key, place && ((transaction) => expectConnected(transaction, place.keyStore.id)));
   } catch (error) {
-    // refused in its transaction, or not written: there is no row which needs the objects
-    if (error instanceof KmsError || diskError(error, '')?.isSurelyUnwritten)
-      for (const each of key.materials.values()) discardMaterial(token, each);
+    if (isSurelyUncommitted(error)) for (const each of key.materials.values()) discardMaterial(token, each);
     throw error;
   }
   return { KeyMetadata: keyMetadata(key, kms.home, capabilities) };

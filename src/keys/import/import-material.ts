@@ -8,7 +8,7 @@ import { privateKeyTemplate, publicKeyTemplate, secretKeyTemplate } from '../../
 import type { Token } from '../../token/token.js';
 import { destroyMaterial, selfTestKey } from '../key-generation.js';
 import { type KeyMaterial, type KeyRecord, newMaterial } from '../key-record.js';
-import { type KeyRepository, materialRow } from '../key-repository.js';
+import { isSurelyUncommitted, type KeyRepository, materialRow } from '../key-repository.js';
 import { keySpecs, type SupportedUsage } from '../key-specs.js';
 import type { KeyToken } from '../key-tokens.js';
 import { SelfTestError } from '../self-test.js';
@@ -72,11 +72,14 @@ export async function importMaterial(
     ciphertext: request.ciphertext,
   };
   const takenIn = await takeIn(context, key, request, { spec, way, wrapped });
+  let isCommitting = false;
   try {
     if (takenIn.objects.length > 0) await selfTestMaterial(keyToken, withCurrent(key, takenIn.material));
+    isCommitting = true;
     await commit(context, key, takenIn.material, parameters);
   } catch (error) {
-    const isInUse = await isCommitted(context.keys, key.id, takenIn.material.id);
+    const isOpen = isCommitting && !isSurelyUncommitted(error);
+    const isInUse = isOpen || (await isCommitted(context.keys, key.id, takenIn.material.id));
     withdraw(keyToken.token, takenIn, isInUse);
     throw error;
   }
@@ -293,7 +296,7 @@ function writeMaterial(transaction: Transaction<Schema>, keyId: string, material
     .execute();
 }
 
-/** Whether a change that failed may have been carried out all the same. */
+/** Whether the store has the material, which another import of it may have brought. */
 async function isCommitted(keys: KeyRepository, keyId: string, materialId: string): Promise<boolean> {
   try {
     return (await keys.find(keyId))?.materials.get(materialId)?.present ?? false;
