@@ -1,15 +1,8 @@
-import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import type { Settings } from '../config/settings.js';
+import { certificatesIn } from '../server/tls-files.js';
 import { quoted } from './shell-word.js';
-
-/** The certificates of a PEM file, the service's own first. */
-function certificatesIn(file: string): X509Certificate[] {
-  const blocks = readFileSync(file, 'utf8').match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END [^\n]*/g) ?? [];
-  return blocks.map((pem) => new X509Certificate(pem));
-}
 
 /** The URL with a host that the certificate is for: clients refuse any other. As it is where the certificate has none. */
 export function namedAsCertified(certificateFile: string, url: string): string {

@@ -18,6 +18,12 @@ export function tlsFileNames(settings: Settings): [FileSetting, string][] {
   return names.flatMap((name) => (settings[name] === undefined ? [] : [[name, settings[name]]]));
 }
 
+/** The certificates of a PEM file, the service's own first. */
+export function certificatesIn(file: string): X509Certificate[] {
+  const blocks = readFileSync(file, 'utf8').match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END [^\n]*/g) ?? [];
+  return blocks.map((pem) => new X509Certificate(pem));
+}
+
 /**
  * What TLS is made from, read from the files and checked: certificate and key belong together, and are valid now.
  *

@@ -1,6 +1,4 @@
-import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { readTlsFiles, tlsFileNames } from '../tls-files.js';
+import { certificatesIn, readTlsFiles, tlsFileNames } from '../tls-files.js';
 import { type Check, error, type Finding, ok, orWell, some, warning } from './finding.js';
 
 const day = 24 * 60 * 60 * 1000;
@@ -29,11 +27,6 @@ export const tls: Check = {
     return orWell(findings, `The certificates are valid for ${some(ends, 5)} days more.`);
   },
 };
-
-function certificatesIn(file: string): X509Certificate[] {
-  const blocks = readFileSync(file, 'utf8').match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END [^\n]*/g) ?? [];
-  return blocks.map((pem) => new X509Certificate(pem));
-}
 
 function capitalised(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
