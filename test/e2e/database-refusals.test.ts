@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import Sqlite from 'better-sqlite3';
+import { copyOfData } from '../service/copy-of-data.js';
 import { directoryBytes, isOfEveryStart } from '../service/directory-bytes.js';
 import { hsmKms, Service } from '../service/service.js';
 import { describeWith } from '../service/tested-token.js';
@@ -25,18 +26,11 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 beforeEach(() => {
-  dataDir = copyOfData('data-');
+  dataDir = mkdtempSync(join(directory, 'data-'));
+  copyOfData(original.dataDir, dataDir);
   database = join(dataDir, 'hsm-kms.db');
 });
 afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
-
-function copyOfData(name: string): string {
-  const copy = mkdtempSync(join(directory, name));
-  cpSync(original.dataDir, copy, { recursive: true });
-  const configuration = join(copy, 'softhsm2.conf');
-  writeFileSync(configuration, readFileSync(configuration, 'utf8').replace(original.dataDir, copy));
-  return copy;
-}
 
 /** Statements on the database, or on a new one in its place. */
 function onDatabase(...statements: string[]): void {

@@ -17,6 +17,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import Sqlite from 'better-sqlite3';
 import { CertificateAuthority } from '../service/certificates.js';
+import { copyOfData } from '../service/copy-of-data.js';
 import { directoryBytes, isOfEveryStart } from '../service/directory-bytes.js';
 import { doctor } from '../service/doctor.js';
 import { destroyObjects } from '../service/further-token.js';
@@ -49,9 +50,7 @@ afterAll(async () => {
 beforeEach(copyData);
 function copyData(): void {
   dataDir = mkdtempSync(join(directory, 'data-'));
-  cpSync(original.dataDir, dataDir, { recursive: true });
-  const configuration = join(dataDir, 'softhsm2.conf');
-  writeFileSync(configuration, readFileSync(configuration, 'utf8').replace(original.dataDir, dataDir));
+  copyOfData(original.dataDir, dataDir);
 }
 afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
 

@@ -1,22 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import {
-  chmodSync,
-  chownSync,
-  cpSync,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { mainModule } from '../service/built-service.js';
 import { CertificateAuthority, type CertificateFiles } from '../service/certificates.js';
+import { copyOfData } from '../service/copy-of-data.js';
 import { cleanEnvironment, hsmKms, Service } from '../service/service.js';
 import { testWith, whyLacking } from '../service/tested-token.js';
 
@@ -49,9 +39,7 @@ afterAll(() => {
 });
 beforeEach(() => {
   dataDir = mkdtempSync(join(directory, 'data-'));
-  cpSync(initialised, dataDir, { recursive: true });
-  const configuration = join(dataDir, 'softhsm2.conf');
-  writeFileSync(configuration, readFileSync(configuration, 'utf8').replace(initialised, dataDir));
+  copyOfData(initialised, dataDir);
 });
 afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
 

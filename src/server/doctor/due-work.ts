@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { type RawBuilder, sql } from 'kysely';
 import { pino } from 'pino';
 import { Leases } from '../../store/leases.js';
-import type { Store } from '../../store/store.js';
 import { composeKms } from '../compose-kms.js';
 import { leaseMilliseconds } from '../schedule.js';
 import { type DueTask, scheduledTasks } from '../scheduled-tasks.js';
@@ -15,67 +15,35 @@ const rounds = 3;
 interface Overdue {
   readonly task: DueTask;
   readonly what: string;
-  /** How many are due since before an instant. */
-  readonly count: (store: Store, since: number) => Promise<number>;
+  /** Table and condition of what is due since before an instant, in milliseconds since the epoch. */
+  readonly rows: (since: number) => RawBuilder<unknown>;
   /** False for what makes new keys: that is the service's. */
   readonly isRepaired: boolean;
 }
-
-const counted = async (query: Promise<{ count: number | string | bigint }>) => Number((await query).count);
 
 const overdueWork: readonly Overdue[] = [
   {
     task: 'key deletion',
     what: 'keys whose waiting period is over are not deleted',
-    count: ({ db }, since) =>
-      counted(
-        db
-          .selectFrom('keys')
-          .select((row) => row.fn.countAll<number>().as('count'))
-          .where('deletion_at', '<=', since)
-          .executeTakeFirstOrThrow(),
-      ),
+    rows: (since) => sql`keys where deletion_at <= ${since}`,
     isRepaired: true,
   },
   {
     task: 'expiry of imported key material',
     what: 'imported key materials that have expired are not deleted',
-    count: ({ db }, since) =>
-      counted(
-        db
-          .selectFrom('key_materials')
-          .select((row) => row.fn.countAll<number>().as('count'))
-          .where('expires_at', '<=', since)
-          .where('present', '=', 1)
-          .executeTakeFirstOrThrow(),
-      ),
+    rows: (since) => sql`key_materials where expires_at <= ${since} and present = 1`,
     isRepaired: true,
   },
   {
     task: 'destruction of import wrapping keys',
     what: 'wrapping keys of imports that are used up or have expired are not destroyed',
-    count: ({ db }, since) =>
-      counted(
-        db
-          .selectFrom('import_wrapping_keys')
-          .select((row) => row.fn.countAll<number>().as('count'))
-          .where('expires_at', '<=', since)
-          .executeTakeFirstOrThrow(),
-      ),
+    rows: (since) => sql`import_wrapping_keys where expires_at <= ${since}`,
     isRepaired: true,
   },
   {
     task: 'key rotation',
     what: 'keys whose rotation is due are not rotated',
-    count: ({ db }, since) =>
-      counted(
-        db
-          .selectFrom('keys')
-          .select((row) => row.fn.countAll<number>().as('count'))
-          .where('next_rotation_at', '<=', since)
-          .where('state', '=', 'Enabled')
-          .executeTakeFirstOrThrow(),
-      ),
+    rows: (since) => sql`keys where next_rotation_at <= ${since} and state = 'Enabled'`,
     isRepaired: false,
   },
 ];
@@ -83,12 +51,14 @@ const overdueWork: readonly Overdue[] = [
 export const dueWork: Check = {
   name: 'due work',
   async examine(patient) {
-    const store = await patient.store();
+    const { db } = await patient.store();
     const { now, settings } = patient;
     const patience = Math.max(leastPatience, settings.scheduleMilliseconds * rounds);
     const findings: Finding[] = [];
-    for (const { task, what, count, isRepaired } of overdueWork) {
-      const overdue = await count(store, now.getTime() - patience);
+    for (const { task, what, rows, isRepaired } of overdueWork) {
+      const due = rows(now.getTime() - patience);
+      const counted = await sql<{ count: number | string }>`select count(*) as count from ${due}`.execute(db);
+      const overdue = Number(counted.rows[0]?.count);
       if (overdue === 0) continue;
       findings.push(
         warning(
