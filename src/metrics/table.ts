@@ -2,7 +2,8 @@
 type Aggregator = 'sum' | 'min' | 'max';
 
 interface Metric {
-  readonly name: `hsm_kms_${string}`;
+  /** What other programs tell of themselves, too, has the name that it has with them. */
+  readonly name: `${'hsm_kms' | 'process' | 'nodejs'}_${string}`;
   readonly type: 'counter' | 'gauge' | 'histogram';
   readonly help: string;
   /** None of them has values that clients make up, or that say which keys and principals there are. */
@@ -271,6 +272,34 @@ export const metricTable = {
     type: 'counter',
     help: 'Connections that were closed because no worker took them in time, or too many waited',
     labels: [],
+  },
+  processorTime: {
+    name: 'process_cpu_seconds_total',
+    type: 'counter',
+    help: 'Processor time; process is supervisor or worker',
+    labels: ['process'],
+  },
+  residentMemory: {
+    name: 'process_resident_memory_bytes',
+    type: 'gauge',
+    help: 'Memory that the system has given',
+    labels: ['process'],
+  },
+  heapUsed: { name: 'nodejs_heap_size_used_bytes', type: 'gauge', help: 'Memory of JavaScript', labels: ['process'] },
+  openFiles: { name: 'process_open_fds', type: 'gauge', help: 'Open file descriptors', labels: ['process'] },
+  eventLoopLag: {
+    name: 'nodejs_eventloop_lag_p99_seconds',
+    type: 'gauge',
+    help: 'How long the event loop was held up since it was last asked for, 99th percentile, in the worst process',
+    labels: ['process'],
+    aggregator: 'max',
+  },
+  longestLag: {
+    name: 'nodejs_eventloop_lag_max_seconds',
+    type: 'gauge',
+    help: 'The same, at the longest',
+    labels: ['process'],
+    aggregator: 'max',
   },
 } as const satisfies Readonly<Record<string, Metric>>;
 

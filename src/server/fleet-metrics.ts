@@ -1,6 +1,6 @@
 import { AggregatorRegistry } from 'prom-client';
 import type { MetricSamples, Metrics } from '../metrics/metrics.js';
-import { processMetrics } from './process-metrics.js';
+import { watchProcess } from './process-metrics.js';
 import type { ToWorker } from './worker-messages.js';
 
 /** A worker that counts. */
@@ -31,7 +31,6 @@ export class FleetMetrics {
   private notAnswering = 0;
   private allAnswered: () => void = () => {};
   private underWay: Promise<string> | undefined;
-  private readonly ofProcess = processMetrics('supervisor');
 
   /**
    * @param own what the supervisor counts itself
@@ -41,6 +40,7 @@ export class FleetMetrics {
     private readonly own: Metrics,
     private readonly workers: () => readonly CountingWorker[],
   ) {
+    watchProcess(own, 'supervisor');
     own.collect((families) => {
       families.workersNotAnswering.at().value = this.notAnswering;
     });
@@ -93,8 +93,7 @@ export class FleetMetrics {
     this.missing.clear();
     const ended = await sumOf(this.ended.splice(0)).getMetricsAsJSON();
     this.ended.push(ended as unknown as Samples);
-    const own = [this.own.samples(), await this.ofProcess(), this.inventory];
-    return sumOf([...own, ...this.ended, ...this.lastOf.values()]).metrics();
+    return sumOf([this.own.samples(), this.inventory, ...this.ended, ...this.lastOf.values()]).metrics();
   }
 
   /** One of them makes an inventory, too, when the last is old. */

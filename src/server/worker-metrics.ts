@@ -6,7 +6,7 @@ import type { RequestQuotas } from '../operations/request-quotas.js';
 import type { Store } from '../store/store.js';
 import type { QueryKind } from '../store/store-meter.js';
 import { version } from '../version.js';
-import { processMetrics } from './process-metrics.js';
+import { watchProcess } from './process-metrics.js';
 
 /** What a worker says when it is asked what it has counted. */
 export interface Counted {
@@ -22,10 +22,10 @@ const queryKinds: readonly QueryKind[] = ['read', 'change', 'transaction'];
 /** Everything that a worker counts. */
 export class WorkerMetrics {
   readonly metrics = new Metrics();
-  private readonly ofProcess = processMetrics('worker');
   private store: Store | undefined;
 
   constructor() {
+    watchProcess(this.metrics, 'worker');
     this.metrics.collect((families) => {
       families.buildInfo.at(version).value = 1;
     });
@@ -62,7 +62,7 @@ export class WorkerMetrics {
   /** @param withInventory whether keys, grants ... are to be counted, too */
   async counted(withInventory: boolean): Promise<Counted> {
     const inventory = withInventory ? await this.inventory() : undefined;
-    return { samples: [...this.metrics.samples(), ...(await this.ofProcess())], inventory };
+    return { samples: this.metrics.samples(), inventory };
   }
 
   /** Undefined while the store does not answer. */

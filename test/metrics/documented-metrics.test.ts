@@ -9,12 +9,12 @@ test('docs/observability.md has the table of metrics as it is', () => {
     const columns = [`\`${name}\``, type, labels.map((label) => `\`${label}\``).join(', '), help];
     return `| ${columns.join(' | ')} |`;
   });
-  expect(page.split('\n').filter((line) => line.startsWith('| `hsm_kms_'))).toEqual(rows);
+  expect(page.split('\n').filter((line) => /^\| `(hsm_kms|process|nodejs)_/.test(line))).toEqual(rows);
 });
 
 test('names are as Prometheus has them: a unit at the end, and _total for what is counted', () => {
   for (const { name, type } of Object.values(metricTable)) {
-    expect(name).toMatch(/^hsm_kms_[a-z_]+$/);
+    expect(name).toMatch(/^(hsm_kms|process|nodejs)_[a-z0-9_]+$/);
     expect([name, name.endsWith('_total')]).toEqual([name, type === 'counter']);
     if (type === 'histogram') expect(name).toMatch(/_seconds$/);
   }
