@@ -14,7 +14,7 @@ const checks = ['keys and objects', 'database', 'token'];
 
 /** Has the doctor look at the data of a service that is stopped. @throws Error when it cannot look */
 export async function doctor(service: ServiceProcess, ...flags: string[]): Promise<Finding[]> {
-  const { code, output } = await service.run('doctor', '--json', '--stopped', ...flags);
+  const { code, output } = await service.run('doctor', '--json', '--stopped', '--settle', '1', ...flags);
   const json = output.slice(output.indexOf('{'));
   try {
     const { findings } = JSON.parse(json) as { findings: Finding[] };
