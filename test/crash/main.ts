@@ -56,6 +56,7 @@ async function crash(): Promise<boolean> {
   console.log(`killed: ${counted(run.killed)}`);
   console.log(`not answered: ${counted(run.unanswered)}`);
   console.log(`longest start: ${Math.max(0, ...run.starts).toFixed(0)} ms`);
+  if (run.answers === 0) run.losses.push('no request was answered at all');
   for (const loss of run.losses) console.error(`LOST: ${loss}`);
   if (run.losses.length > 0) console.error(`The data directory is kept: ${dataDir}. To try again: --seed ${seed}`);
   else rmSync(dataDir, { recursive: true });
