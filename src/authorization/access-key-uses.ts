@@ -26,7 +26,7 @@ export class AccessKeyUses {
     const noted = this.noted;
     this.noted = new Map();
     try {
-      await this.store.change(async (transaction) => {
+      await this.store.record(async (transaction) => {
         for (const [accessKeyId, { at, service, region }] of noted) {
           // temporary access keys, and those that were deleted meanwhile, have no row
           await transaction

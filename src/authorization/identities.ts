@@ -1,6 +1,6 @@
-import type { Selectable } from 'kysely';
+import type { Kysely, Selectable } from 'kysely';
 import { RevisionCache } from '../store/revision-cache.js';
-import type { PrincipalsTable } from '../store/schema.js';
+import type { PrincipalsTable, Schema } from '../store/schema.js';
 import type { Store } from '../store/store.js';
 import type { Sealer } from '../token/sealing.js';
 import { administratorAccessArn, awsManagedPolicies } from './aws-managed-policies.js';
@@ -44,19 +44,19 @@ export class Identities {
 
   /** The active access key, or undefined. @throws TokenError, or Error when its secret was sealed by another token */
   find(accessKeyId: string): AccessKey | undefined | Promise<AccessKey | undefined> {
-    return this.accessKeys.get(accessKeyId, (id) => this.unchanged(() => this.loadAccessKey(id)));
+    return this.accessKeys.get(accessKeyId, (id) => this.loadAccessKey(id));
   }
 
   /** @param arn with the role's path, as it is written */
   findRole(arn: string): Role | undefined | Promise<Role | undefined> {
-    return this.roles.get(arn, (each) => this.unchanged(() => this.loadRole(each)));
+    return this.roles.get(arn, (each) => this.store.read((db) => this.loadRole(db, each)));
   }
 
   /** A user by its ARN; read from the store each time. */
   findUser(arn: string): Promise<Principal | undefined> {
-    return this.unchanged(async () => {
-      const row = await this.principalRow(arn, 'user');
-      return row && this.principalOf(row);
+    return this.store.read(async (db) => {
+      const row = await principalRow(db, arn, 'user');
+      return row && this.principalOf(db, row);
     });
   }
 
@@ -87,31 +87,24 @@ export class Identities {
   }
 
   /** Of users that are administrators, the one that was made first. */
-  async firstAdministrator(): Promise<Principal | undefined> {
-    const row = await this.store.db
-      .selectFrom('principals')
-      .innerJoin('attached_policies', 'attached_policies.principal_arn', 'principals.arn')
-      .selectAll('principals')
-      .where('kind', '=', 'user')
-      .where('policy_arn', '=', administratorAccessArn)
-      .orderBy('created_at')
-      .orderBy('arn')
-      .executeTakeFirst();
-    return row && this.principalOf(row);
+  firstAdministrator(): Promise<Principal | undefined> {
+    return this.store.read(async (db) => {
+      const row = await db
+        .selectFrom('principals')
+        .innerJoin('attached_policies', 'attached_policies.principal_arn', 'principals.arn')
+        .selectAll('principals')
+        .where('kind', '=', 'user')
+        .where('policy_arn', '=', administratorAccessArn)
+        .orderBy('created_at')
+        .orderBy('arn')
+        .executeTakeFirst();
+      return row && this.principalOf(db, row);
+    });
   }
 
   /** Whom some ARNs name; see findNamedPrincipals. */
   named(arns: readonly string[]): Promise<FoundPrincipals> {
     return findNamedPrincipals(this.store.db, this.accountId, arns);
-  }
-
-  /** Reads again when the store changed meanwhile: a policy that was moved must not be overlooked at both places. */
-  private async unchanged<T>(read: () => Promise<T>): Promise<T> {
-    for (;;) {
-      const revision = this.store.revision();
-      const found = await read();
-      if (this.store.revision() === revision) return found;
-    }
   }
 
   /** '' when there is no such role. */
@@ -126,29 +119,32 @@ export class Identities {
   }
 
   private async loadAccessKey(accessKeyId: string): Promise<AccessKey | undefined> {
-    const row = await this.store.db
-      .selectFrom('access_keys')
-      .innerJoin('principals', 'principals.arn', 'access_keys.principal_arn')
-      .selectAll('principals')
-      .select('access_keys.sealed_secret')
-      .where('access_keys.id', '=', accessKeyId)
-      .where('access_keys.active', '=', 1)
-      .executeTakeFirst();
-    if (row === undefined) return undefined;
-    const secretAccessKey = await this.secretOf(accessKeyId, row.sealed_secret);
-    return { accessKeyId, secretAccessKey, principal: await this.principalOf(row) };
+    const found = await this.store.read(async (db) => {
+      const row = await db
+        .selectFrom('access_keys')
+        .innerJoin('principals', 'principals.arn', 'access_keys.principal_arn')
+        .selectAll('principals')
+        .select('access_keys.sealed_secret')
+        .where('access_keys.id', '=', accessKeyId)
+        .where('access_keys.active', '=', 1)
+        .executeTakeFirst();
+      return row && { sealed: row.sealed_secret, principal: await this.principalOf(db, row) };
+    });
+    if (found === undefined) return undefined;
+    const secretAccessKey = await this.secretOf(accessKeyId, found.sealed);
+    return { accessKeyId, secretAccessKey, principal: found.principal };
   }
 
-  private async loadRole(arn: string): Promise<Role | undefined> {
-    const row = await this.principalRow(arn, 'role');
+  private async loadRole(db: Kysely<Schema>, arn: string): Promise<Role | undefined> {
+    const row = await principalRow(db, arn, 'role');
     if (row === undefined) return undefined;
-    const permissions = await this.permissionsOf(row);
+    const permissions = await this.permissionsOf(db, row);
     return {
       arn,
       accountId: this.accountId,
       uniqueId: row.unique_id,
       name: row.name,
-      tags: await this.tagsOf(row),
+      tags: await tagsOf(db, row),
       ...permissions,
       trustPolicy: this.policies.get(row.trust_policy ?? undefined, 'trust', `the trust policy of ${arn}`),
       trustedPrincipals: namedPrincipalsFrom(row.trust_principals),
@@ -156,24 +152,15 @@ export class Identities {
     };
   }
 
-  private principalRow(arn: string, kind: PrincipalRow['kind']): Promise<PrincipalRow | undefined> {
-    return this.store.db
-      .selectFrom('principals')
-      .selectAll()
-      .where('arn', '=', arn)
-      .where('kind', '=', kind)
-      .executeTakeFirst();
-  }
-
-  private async principalOf(row: PrincipalRow): Promise<Principal> {
-    const { identityPolicies, policyNames, permissionsBoundary } = await this.permissionsOf(row);
+  private async principalOf(db: Kysely<Schema>, row: PrincipalRow): Promise<Principal> {
+    const { identityPolicies, policyNames, permissionsBoundary } = await this.permissionsOf(db, row);
     return {
       arn: row.arn,
       accountId: this.accountId,
       kind: 'user',
       uniqueId: row.unique_id,
       name: row.name,
-      tags: await this.tagsOf(row),
+      tags: await tagsOf(db, row),
       identityPolicies,
       policyNames,
       permissionsBoundary,
@@ -183,23 +170,17 @@ export class Identities {
     };
   }
 
-  private async tagsOf({ arn }: PrincipalRow): Promise<ReadonlyMap<string, string>> {
-    const rows = await this.store.db
-      .selectFrom('principal_tags')
-      .select(['tag_key', 'tag_value'])
-      .where('principal_arn', '=', arn)
-      .execute();
-    return new Map(rows.map(({ tag_key, tag_value }) => [tag_key, tag_value]));
-  }
-
-  private async permissionsOf({ arn, permissions_boundary: boundary }: PrincipalRow): Promise<Permissions> {
-    const inline = await this.store.db
+  private async permissionsOf(
+    db: Kysely<Schema>,
+    { arn, permissions_boundary: boundary }: PrincipalRow,
+  ): Promise<Permissions> {
+    const inline = await db
       .selectFrom('inline_policies')
       .select(['name', 'document'])
       .where('principal_arn', '=', arn)
       .orderBy('name')
       .execute();
-    const attached = await this.store.db
+    const attached = await db
       .selectFrom('attached_policies')
       .leftJoin('managed_policies', 'managed_policies.arn', 'attached_policies.policy_arn')
       .select(['policy_arn', 'document'])
@@ -212,27 +193,18 @@ export class Identities {
         ...attached.map(({ policy_arn, document }) => this.managed(policy_arn, document)),
       ],
       policyNames: [...inline.map(({ name }) => name), ...attached.map(({ policy_arn }) => policy_arn)],
-      permissionsBoundary: boundary === null ? undefined : await this.managedPolicy(boundary),
+      permissionsBoundary: boundary === null ? undefined : await this.managedPolicy(boundary, db),
     };
   }
 
   /** A managed policy as a boundary or as a session policy: one that does not exist denies everything. */
-  async managedPolicy(arn: string): Promise<PolicyDocument> {
-    return this.managed(arn, await this.managedDocument(arn));
+  async managedPolicy(arn: string, db: Kysely<Schema> = this.store.db): Promise<PolicyDocument> {
+    return this.managed(arn, await managedDocument(db, arn));
   }
 
   /** True for the account's own managed policies, and AWS's. */
   async hasManagedPolicy(arn: string): Promise<boolean> {
-    return awsManagedPolicies.has(arn) || (await this.managedDocument(arn)) !== null;
-  }
-
-  private async managedDocument(arn: string): Promise<string | null> {
-    const row = await this.store.db
-      .selectFrom('managed_policies')
-      .select('document')
-      .where('arn', '=', arn)
-      .executeTakeFirst();
-    return row?.document ?? null;
+    return awsManagedPolicies.has(arn) || (await managedDocument(this.store.db, arn)) !== null;
   }
 
   private managed(arn: string, document: string | null): PolicyDocument {
@@ -248,4 +220,23 @@ export class Identities {
     this.opened.set(accessKeyId, { sealed, secret });
     return secret;
   }
+}
+
+function principalRow(db: Kysely<Schema>, arn: string, kind: PrincipalRow['kind']): Promise<PrincipalRow | undefined> {
+  return db.selectFrom('principals').selectAll().where('arn', '=', arn).where('kind', '=', kind).executeTakeFirst();
+}
+
+async function tagsOf(db: Kysely<Schema>, { arn }: PrincipalRow): Promise<ReadonlyMap<string, string>> {
+  const rows = await db
+    .selectFrom('principal_tags')
+    .select(['tag_key', 'tag_value'])
+    .where('principal_arn', '=', arn)
+    .execute();
+  return new Map(rows.map(({ tag_key, tag_value }) => [tag_key, tag_value]));
+}
+
+/** Of the account's own managed policies; null when there is none of that name. */
+async function managedDocument(db: Kysely<Schema>, arn: string): Promise<string | null> {
+  const row = await db.selectFrom('managed_policies').select('document').where('arn', '=', arn).executeTakeFirst();
+  return row?.document ?? null;
 }

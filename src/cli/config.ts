@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
 import { pinVariable } from '../config/pin-variable.js';
-import { settingNames } from '../config/settings.js';
+import { settingNames, shownValue } from '../config/settings.js';
 import { environmentPin } from '../server/environment-pin.js';
 import { addSettingsOptions, settingsOf } from './settings-options.js';
 
@@ -10,7 +10,7 @@ export function addConfigCommand(program: Command): void {
   addSettingsOptions(command).action((options) => {
     const { settings, sources } = settingsOf(options);
     for (const name of settingNames) {
-      const value = settings[name];
+      const value = shownValue(name, settings[name]);
       const line = value === undefined ? `# ${name}: not set` : stringify({ [name]: value }).trimEnd();
       console.log(`${line.padEnd(40)} # ${sources[name]}`);
     }

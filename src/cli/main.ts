@@ -8,6 +8,7 @@ import { addExplainCommand } from './explain.js';
 import { addHealthCommand } from './health.js';
 import { addIdentityCommand } from './identity.js';
 import { addInitCommand } from './init.js';
+import { addMigrateCommand } from './migrate.js';
 import { addResetKeyPolicyCommand } from './reset-key-policy.js';
 import { addServeCommand } from './serve.js';
 import { addTokenCommand } from './token.js';
@@ -19,6 +20,7 @@ const program = new Command('hsm-kms')
 for (const add of [
   addServeCommand,
   addInitCommand,
+  addMigrateCommand,
   addConfigCommand,
   addIdentityCommand,
   addExplainCommand,

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { parse } from 'yaml';
 import { credentialFile } from './credentials.js';
+import { hasPassword } from './database-url.js';
 import { environmentName, flagName, type SettingName, type Settings, settingNames, settingTable } from './settings.js';
 import { whyUnclear } from './token-choice.js';
 
@@ -54,8 +55,10 @@ export function loadSettings({ flags = {}, environment = {}, file }: SettingInpu
     else faults.push(`${chosen.spelling}: ${checked.error.issues.map((issue) => issue.message).join(', ')}`);
     sources[name] = chosen.source;
   }
-  if (environment.DATABASE_URL) {
-    faults.push('DATABASE_URL: PostgreSQL is not supported yet; unset it to use SQLite in the data directory');
+  if (typeof flags.databaseUrl === 'string' && hasPassword(flags.databaseUrl)) {
+    faults.push(
+      `${flagName('databaseUrl')}: all users of the machine can read a command line: put the password into DATABASE_URL, or into a file for ${flagName('databasePasswordFile')}`,
+    );
   }
   if (faults.length > 0)
     throw new SettingsError(`The settings do not fit.\n${faults.map((fault) => `  ${fault}`).join('\n')}`);

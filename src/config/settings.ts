@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
+import { databaseUrlSetting, withoutPassword } from './database-url.js';
 import { keyStoresSetting } from './key-stores.js';
 import { otlpUrl, resourceAttributesSetting, tracesSampler } from './otel.js';
 import { pinVariable } from './pin-variable.js';
@@ -14,6 +15,8 @@ interface Setting {
   readonly meaning: string;
   /** The environment variable, where it is not HSM_KMS_ and the name in capitals. */
   readonly environment?: string;
+  /** What is shown of a value that may hold a secret. */
+  readonly shown?: (value: string) => string;
 }
 
 const wholeNumber = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
@@ -27,6 +30,26 @@ export const settingTable = {
   dataDir: {
     type: z.string().min(1).default('./data'),
     meaning: 'Directory of the database, the SoftHSM2 token, its PINs and the first credentials',
+  },
+  databaseUrl: {
+    type: databaseUrlSetting,
+    environment: 'DATABASE_URL',
+    shown: withoutPassword,
+    meaning:
+      'PostgreSQL database for several nodes: postgres://USER@HOST:5432/DATABASE?sslmode=verify-full&sslrootcert=FILE; without it SQLite in the data directory',
+  },
+  databasePasswordFile: {
+    type: z.string().min(1).optional(),
+    meaning: 'File with the password of the PostgreSQL user; read at each connection',
+  },
+  databaseConnections: {
+    type: wholeNumber(1, 100).default(4),
+    meaning: 'Connections to PostgreSQL per worker; one more hears of changes',
+  },
+  databaseMigration: {
+    type: z.enum(['automatic', 'explicit']).optional(),
+    meaning:
+      "Whether serve brings an older database's schema up to date, or hsm-kms migrate must; automatic for SQLite, explicit for PostgreSQL by default",
   },
   host: { type: z.string().min(1).default('127.0.0.1'), meaning: 'Address to listen on' },
   allowPlainHttp: {
@@ -212,4 +235,10 @@ export function environmentName(name: SettingName): string {
 /** --data-dir for dataDir. */
 export function flagName(name: SettingName): string {
   return `--${name.replace(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`)}`;
+}
+
+/** A setting's value for people: without the secrets that it may hold. */
+export function shownValue(name: SettingName, value: unknown): unknown {
+  const { shown }: Setting = settingTable[name];
+  return shown !== undefined && typeof value === 'string' ? shown(value) : value;
 }

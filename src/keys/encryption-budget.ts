@@ -52,7 +52,7 @@ export class EncryptionBudget {
 
   private async reserve(materialId: string, lastSize: number | undefined): Promise<void> {
     const size = lastSize === undefined ? smallestBlock : Math.min(lastSize * 4, largestBlock);
-    const reserved = await this.store.change(async (transaction) => {
+    const reserved = await this.store.record(async (transaction) => {
       const row = await transaction
         .updateTable('key_materials')
         .set((material) => ({ encryptions_reserved: material('encryptions_reserved', '+', size) }))

@@ -54,7 +54,7 @@ export class KeyRepository {
 
   /** The key, from memory as long as nothing in the store has changed. */
   find(id: string): KeyRecord | undefined | Promise<KeyRecord | undefined> {
-    return this.cache.get(id, (name) => this.load(name));
+    return this.cache.get(id, (name) => this.store.read((db) => this.load(db, name)));
   }
 
   /** Ids in their order, from the one after `after`. */
@@ -173,8 +173,7 @@ export class KeyRepository {
     }
   }
 
-  private async load(id: string): Promise<KeyRecord | undefined> {
-    const { db } = this.store;
+  private async load(db: Kysely<Schema>, id: string): Promise<KeyRecord | undefined> {
     const row = await db.selectFrom('keys').selectAll().where('id', '=', id).executeTakeFirst();
     if (row === undefined) return undefined;
     const materials = await db
@@ -182,6 +181,7 @@ export class KeyRepository {
       .selectAll()
       .where('key_id', '=', id)
       .orderBy('created_at')
+      .orderBy('id')
       .execute();
     const tags = await db.selectFrom('tags').selectAll().where('key_id', '=', id).orderBy('tag_key').execute();
     const aliases = await db.selectFrom('aliases').select('name').where('key_id', '=', id).orderBy('name').execute();

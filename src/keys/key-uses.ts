@@ -32,7 +32,7 @@ export class KeyUses {
     const noted = this.noted;
     this.noted = new Map();
     try {
-      await this.store.change(async (transaction) => {
+      await this.store.record(async (transaction) => {
         for (const [keyId, use] of noted) await writeUse(transaction, keyId, use);
       });
     } catch (error) {

@@ -1,7 +1,8 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Settings } from '../config/settings.js';
 import { expectWholeSqlite, inspectSqlite } from '../store/database-identity.js';
-import { type DataDirectory, isInitialised } from './data-directory.js';
+import { type DataDirectory, dataDirectory } from './data-directory.js';
 import { type ExclusiveLock, takeExclusiveLock } from './exclusive-lock.js';
 
 /** A service that is being replaced may need a moment to end, in milliseconds. */
@@ -44,11 +45,13 @@ function nameOf(uid: number): string {
  *
  * @throws Error in one sentence that says what to do
  */
-export function checkDatabase(directory: DataDirectory): void {
+export function checkDatabase(settings: Pick<Settings, 'dataDir' | 'databaseUrl'>): void {
+  const directory = dataDirectory(settings);
   checkDataDirectory(directory);
+  if (settings.databaseUrl !== undefined) return;
+  const { database, credentials } = directory;
   // who opens it says what is missing
-  if (!isInitialised(directory)) return;
-  const { database } = directory;
+  if (![database, credentials].every(existsSync)) return;
   if (inspectSqlite(database).isEmpty) {
     throw new Error(
       `The database ${database} is empty: put it back from your back-up; where there never was another, type hsm-kms init.`,

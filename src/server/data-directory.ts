@@ -57,7 +57,14 @@ export function writePrivateFile(path: string, content: string): void {
   }
 }
 
-/** True when the directory has been initialised to its end. */
-export function isInitialised(directory: DataDirectory): boolean {
-  return existsSync(directory.database) && existsSync(directory.credentials);
+/**
+ * Throws unless the directory has been initialised to its end: with a database in PostgreSQL, that knows it.
+ *
+ * @throws Error that says what to type
+ */
+export function expectInitialised(settings: Pick<Settings, 'dataDir' | 'databaseUrl'>): void {
+  const { path, database, credentials } = dataDirectory(settings);
+  const files = settings.databaseUrl === undefined ? [database, credentials] : [path];
+  if (files.every(existsSync)) return;
+  throw new Error(`The data directory ${path} is not initialised. Type: hsm-kms init`);
 }

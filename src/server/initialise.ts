@@ -6,16 +6,17 @@ import { newSecretAccessKey, uniqueId } from '../authorization/iam/unique-ids.js
 import { purposeOfSecret } from '../authorization/secret-purpose.js';
 import type { Settings } from '../config/settings.js';
 import { MaterialIds } from '../keys/import/material-ids.js';
-import { inspectSqlite } from '../store/database-identity.js';
-import { Store } from '../store/store.js';
+import type { Store } from '../store/store.js';
 import { Sealer } from '../token/sealing.js';
 import { initialiseSoftHsmToken, softHsmConfiguration } from '../token/softhsm.js';
+import type { Token } from '../token/token.js';
 import { type DataDirectory, dataDirectory, makePrivateDirectory, writePrivateFile } from './data-directory.js';
 import { checkDataDirectory, lockForInitialisation } from './data-directory-use.js';
 import { openOwnToken } from './own-token.js';
 import { readPinFile } from './pin-file.js';
 import { readSeedFile, type Seed } from './seed-file.js';
 import { seedKeys } from './seeding.js';
+import { bringUpToDate, inspectDatabase, storeOfSettings } from './store-of-settings.js';
 import { expectNoStrandedKeys, expectTokenOfData } from './token-of-data.js';
 import { ownTokenLabel, usesOwnSoftHsm } from './token-settings.js';
 
@@ -31,7 +32,7 @@ export async function initialise(settings: Settings, report: (what: string) => v
   const directory = dataDirectory(settings);
   const seed = settings.seedFile === undefined ? undefined : readSeedFile(settings.seedFile, settings);
   checkDataDirectory(directory);
-  inspectSqlite(directory.database);
+  await inspectDatabase(settings);
   makePrivateDirectory(directory.path);
   const lock = lockForInitialisation(directory);
   try {
@@ -51,22 +52,32 @@ async function makeWhatIsMissing(
 
   const token = openOwnToken(settings, directory, report);
   // before there is a database that looks as if it were the token's
-  if (inspectSqlite(directory.database).isEmpty) await expectNoStrandedKeys(settings, token);
-  const store = Store.open(directory.database);
+  if ((await inspectDatabase(settings)).isEmpty) await expectNoStrandedKeys(settings, token);
+  const store = storeOfSettings(settings);
   try {
-    await store.migrate();
-    const sealer = new Sealer(token);
-    await expectTokenOfData(settings, { token, sealer, store });
-    if (!sealer.isReady()) {
-      await sealer.prepare();
-      report('the sealing key, in the token');
-    }
-    await prepareMaterialIds(new MaterialIds(token), report);
-    await createFirstAdministrator(settings, directory, store, sealer, report);
-    if (seed) await seedKeys(settings, seed, { token, store, sealer }, report);
+    await bringUpToDate(settings, store, true);
+    await store.exclusively('init', () => fill(settings, directory, { token, store }, seed, report));
   } finally {
     await store.close();
   }
+}
+
+async function fill(
+  settings: Settings,
+  directory: DataDirectory,
+  { token, store }: { readonly token: Token; readonly store: Store },
+  seed: Seed | undefined,
+  report: (what: string) => void,
+): Promise<void> {
+  const sealer = new Sealer(token);
+  await expectTokenOfData(settings, { token, sealer, store });
+  if (!sealer.isReady()) {
+    await sealer.prepare();
+    report('the sealing key, in the token');
+  }
+  await prepareMaterialIds(new MaterialIds(token), report);
+  await createFirstAdministrator(settings, directory, store, sealer, report);
+  if (seed) await seedKeys(settings, seed, { token, store, sealer }, report);
 }
 
 /** A token without HMAC keys serves all the same: it imports no key material. */

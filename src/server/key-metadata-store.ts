@@ -2,8 +2,8 @@ import type { Settings } from '../config/settings.js';
 import { AliasRepository } from '../keys/alias-repository.js';
 import type { Home } from '../keys/key-reference.js';
 import { KeyRepository } from '../keys/key-repository.js';
-import { Store } from '../store/store.js';
-import { dataDirectory, isInitialised } from './data-directory.js';
+import type { Store } from '../store/store.js';
+import { openStore } from './store-of-settings.js';
 
 /** The store as commands use it that need no token. */
 export interface KeyMetadataStore {
@@ -22,11 +22,7 @@ export async function withKeyMetadata<T>(
   settings: Settings,
   work: (opened: KeyMetadataStore) => Promise<T>,
 ): Promise<T> {
-  const directory = dataDirectory(settings);
-  if (!isInitialised(directory)) {
-    throw new Error(`The data directory ${directory.path} is not initialised. Type: hsm-kms init`);
-  }
-  const store = Store.open(directory.database);
+  const store = await openStore(settings);
   try {
     const home = { region: settings.region, accountId: settings.accountId };
     return await work({

@@ -14,11 +14,10 @@ import type { Tracing } from '../http/tracing.js';
 import { Capabilities } from '../keys/capabilities.js';
 import { RequestQuotas } from '../operations/request-quotas.js';
 import { Leases } from '../store/leases.js';
-import { Store } from '../store/store.js';
+import type { Store } from '../store/store.js';
 import { Sealer } from '../token/sealing.js';
 import type { Token } from '../token/token.js';
 import { composeKms } from './compose-kms.js';
-import { dataDirectory } from './data-directory.js';
 import { ReceivedConnections } from './received-connections.js';
 import { schedule } from './schedule.js';
 import { scheduledTasks } from './scheduled-tasks.js';
@@ -43,6 +42,8 @@ export interface Serving {
 }
 
 interface ServingParts {
+  readonly token: Token;
+  readonly store: Store;
   readonly tls: ServerOptions | undefined;
   readonly log: Logger;
   /** Only a new process may reach a token again. */
@@ -52,24 +53,14 @@ interface ServingParts {
   readonly metricsPage: MetricsPage | undefined;
 }
 
-/** Probes the token, opens the store and makes a server of them. @throws Error that says what to do */
+/** Probes the token and makes a server of it and the store. @throws Error that says what to do */
 export async function startServing(
   settings: Settings,
-  token: Token,
-  { tls, log, stuck, counting, metricsPage, tracing }: ServingParts,
+  { token, store, tls, log, stuck, counting, metricsPage, tracing }: ServingParts,
 ): Promise<Serving> {
-  const directory = dataDirectory(settings);
   const sealer = new Sealer(token);
-  const store = Store.open(directory.database);
   counting.watchStore(store, tracing?.record);
-  try {
-    await store.migrate();
-    await expectTokenOfData(settings, { token, sealer, store });
-  } catch (error) {
-    // its log would stay behind otherwise
-    await store.close();
-    throw error;
-  }
+  await expectTokenOfData(settings, { token, sealer, store });
   const capabilities = await Capabilities.probe(token, { allowSplit: settings.splitOaep });
   for (const line of capabilities.report()) log.debug(line, 'capability');
 

@@ -28,7 +28,7 @@ export async function supervise(
   ready: (address: { host: string; port: number }) => void,
 ): Promise<void> {
   const directory = dataDirectory(settings);
-  checkDatabase(directory);
+  checkDatabase(settings);
   const claim = claimDataDirectory(directory);
   try {
     if (settings.requestQuotas.length > 0) (await import('./request-counters.js')).countForWorkers();

@@ -5,11 +5,12 @@ import type { Settings } from '../config/settings.js';
 import { createUnreadyServer } from '../http/unready.js';
 import type { Token } from '../token/token.js';
 import type { TokenEvents } from '../token/token-settings.js';
-import { dataDirectory, isInitialised } from './data-directory.js';
+import { dataDirectory, expectInitialised } from './data-directory.js';
 import type { OtlpTracing } from './otlp-tracing.js';
 import { openOwnToken, openOwnTokenWhenPossible } from './own-token.js';
 import { ReceivedConnections } from './received-connections.js';
 import { type Serving, startServing } from './serving.js';
+import { openStore, openStoreWhenPossible } from './store-of-settings.js';
 import { tlsServerOptions } from './tls-files.js';
 import { ownTokenName, publishTokenState, tokenMeter } from './token-meters.js';
 import { type Counted, WorkerMetrics } from './worker-metrics.js';
@@ -45,9 +46,7 @@ export interface WorkerStart {
 export function startWorker(settings: Settings, { replaces, waiting, stuck, metricsText }: WorkerStart): Worker {
   const log = pino({ level: settings.logLevel, base: { pid: process.pid } }, pino.destination(2));
   const directory = dataDirectory(settings);
-  if (!isInitialised(directory)) {
-    throw new Error(`The data directory ${directory.path} is not initialised. Type: hsm-kms init`);
-  }
+  expectInitialised(settings);
   const tls = tlsServerOptions(settings, (what) => log.warn(what));
   const counting = new WorkerMetrics();
   const { metrics } = counting;
@@ -63,6 +62,10 @@ export function startWorker(settings: Settings, { replaces, waiting, stuck, metr
     families.connections.at().value = connections();
   });
 
+  const databaseIsAway = (error: Error) => {
+    log.error({ err: error }, 'the database does not answer: requests are refused until it is back');
+    waiting();
+  };
   const open = (): Token | Promise<Token> => {
     const warn = (what: string) => log.warn({ token: ownTokenName, what }, 'the token was repaired');
     const events = tokenEvents(log, stuck);
@@ -80,8 +83,15 @@ export function startWorker(settings: Settings, { replaces, waiting, stuck, metr
   };
   const start = async () => {
     tracing = await tracingOf(settings, log);
-    token = await open();
-    serving = await startServing(settings, token, { tls, log, stuck, counting, metricsPage, tracing });
+    const store = await (replaces ? openStoreWhenPossible(settings, databaseIsAway) : openStore(settings));
+    try {
+      token = await open();
+      serving = await startServing(settings, { token, store, tls, log, stuck, counting, metricsPage, tracing });
+    } catch (error) {
+      // its log would stay behind otherwise
+      await store.close();
+      throw error;
+    }
     // the files may have changed since they were read
     if (replaces) serving.renewTls();
   };

@@ -15,7 +15,7 @@ export class Leases {
    * @returns false when another process holds it
    */
   async take(task: string, milliseconds: number): Promise<boolean> {
-    const now = Date.now();
+    const now = await this.store.time();
     const lease = { holder: this.holder, expires_at: now + milliseconds };
     const held = await this.store.db
       .selectFrom('leases')
@@ -25,7 +25,7 @@ export class Leases {
       .where('holder', '!=', this.holder)
       .executeTakeFirst();
     if (held) return false;
-    const { numInsertedOrUpdatedRows } = await this.store.change((transaction) =>
+    const { numInsertedOrUpdatedRows } = await this.store.record((transaction) =>
       transaction
         .insertInto('leases')
         .values({ task, ...lease })
@@ -42,7 +42,7 @@ export class Leases {
 
   /** Gives a lease back before its time. */
   async release(task: string): Promise<void> {
-    await this.store.change((transaction) =>
+    await this.store.record((transaction) =>
       transaction.deleteFrom('leases').where('task', '=', task).where('holder', '=', this.holder).execute(),
     );
   }

@@ -3,7 +3,7 @@ import type { Store } from './store.js';
 /** Values by name, all forgotten when anything in the store has changed, by whichever process. */
 export class RevisionCache<V> {
   private readonly values = new Map<string, V>();
-  private revision = Number.NaN;
+  private revision: number | undefined;
 
   private readonly uses = { hits: 0, misses: 0 };
 
@@ -19,6 +19,8 @@ export class RevisionCache<V> {
   /** The value, loaded when it is not cached. A value of undefined is not kept. */
   get(name: string, load: (name: string) => Promise<V | undefined>): V | Promise<V | undefined> {
     const revision = this.store.revisionOfTurn();
+    // while nobody knows what has changed, everything is read from the store
+    if (revision === undefined) return load(name) as Promise<V | undefined>;
     if (revision !== this.revision) {
       this.values.clear();
       this.revision = revision;

@@ -114,6 +114,11 @@ export interface LeasesTable {
   expires_at: Instant;
 }
 
+/** One row, raised by every change that a process may have something of in memory. */
+export interface StoreRevisionTable {
+  revision: number;
+}
+
 export interface AliasesTable {
   /** With its prefix: alias/... */
   name: string;
@@ -218,4 +223,5 @@ export interface Schema {
   custom_key_stores: CustomKeyStoresTable;
   key_uses: KeyUsesTable;
   leases: LeasesTable;
+  store_revision: StoreRevisionTable;
 }

@@ -8,18 +8,24 @@ import {
   SqliteAdapter,
   SqliteDialect,
   SqliteDriver,
+  type TransactionSettings,
 } from 'kysely';
+import type { Changes, Database } from './database.js';
 import { applicationId, inspectSqlite } from './database-identity.js';
 import { diskError } from './disk-trouble.js';
 
-/** Transactions take the write lock at their start: one that reads first and writes later could not wait for it. */
+/**
+ * Transactions that write take the write lock at their start: one that reads first and writes later could not wait for
+ * it. Those that read see one state of the database, and lock nobody out.
+ */
 class ImmediateTransactions extends SqliteDriver {
   constructor(private readonly database: Sqlite.Database) {
     super({ database });
   }
 
-  override async beginTransaction(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw('begin immediate'));
+  override async beginTransaction(connection: DatabaseConnection, settings?: TransactionSettings): Promise<void> {
+    const begin = settings?.accessMode === 'read only' ? 'begin deferred' : 'begin immediate';
+    await connection.executeQuery(CompiledQuery.raw(begin));
   }
 
   /** After some errors, such as a full disk, SQLite has done it itself; what it would say then hides the error. */
@@ -58,9 +64,10 @@ const busyMilliseconds = 10_000;
  *
  * @throws DatabaseRefusedError before anything is written; Error that names the file
  */
-export function openSqlite(file: string): { dialect: Dialect; dataVersion: () => number } {
+export function openSqlite(file: string): Database {
   const { isEmpty } = inspectSqlite(file);
   let database: Sqlite.Database;
+  let watcher: Sqlite.Database;
   try {
     // SQLite gives its other files the mode of this one
     closeSync(openSync(file, 'a', 0o600));
@@ -70,12 +77,56 @@ export function openSqlite(file: string): { dialect: Dialect; dataVersion: () =>
     database.pragma('synchronous = FULL');
     database.pragma('foreign_keys = ON');
     if (isEmpty) database.pragma(`application_id = ${applicationId}`);
+    watcher = new Sqlite(file, { readonly: true });
   } catch (error) {
     throw (
       diskError(error, `The database ${file} cannot be opened.`) ??
       new Error(`The database ${file} cannot be opened: ${(error as Error).message}`, { cause: error })
     );
   }
-  const dataVersion = database.prepare('PRAGMA data_version').pluck();
-  return { dialect: new ImmediateSqliteDialect(database), dataVersion: () => dataVersion.get() as number };
+  return {
+    kind: 'SQLite',
+    dialect: new ImmediateSqliteDialect(database),
+    inspect: async () => inspectSqlite(file),
+    time: async () => Date.now(),
+    changes: new SqliteChanges(watcher),
+    close: async () => {
+      watcher.close();
+    },
+  };
+}
+
+/**
+ * The store's revision, as a connection sees it that never writes: data_version changes for it with every commit, also
+ * those of this process (SQLite, PRAGMA data_version), and only then the row is read. Some 2 microseconds.
+ */
+class SqliteChanges implements Changes {
+  private readonly dataVersion: Sqlite.Statement;
+  private row: Sqlite.Statement | undefined;
+  private lastVersion: unknown;
+  private lastRevision: number | undefined;
+
+  constructor(private readonly watcher: Sqlite.Database) {
+    this.dataVersion = watcher.prepare('PRAGMA data_version').pluck();
+  }
+
+  revision(): number | undefined {
+    const version = this.dataVersion.get();
+    if (version !== this.lastVersion || this.lastRevision === undefined) {
+      // the version first: what is committed between the two is seen again the next time
+      this.lastVersion = version;
+      this.lastRevision = this.readRow();
+    }
+    return this.lastRevision;
+  }
+
+  private readRow(): number | undefined {
+    try {
+      this.row ??= this.watcher.prepare('select revision from store_revision').pluck();
+      return this.row.get() as number | undefined;
+    } catch {
+      // before the migrations there is no such table, and nothing to remember
+      return undefined;
+    }
+  }
 }

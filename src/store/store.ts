@@ -1,82 +1,152 @@
-import { Kysely, Migrator, type Transaction } from 'kysely';
+import { setTimeout as wait } from 'node:timers/promises';
+import { CompiledQuery, Kysely, Migrator, type Transaction } from 'kysely';
+import type { Database } from './database.js';
+import { isTransient } from './database-errors.js';
+import type { DatabaseState } from './database-identity.js';
 import { migrations } from './migrations/index.js';
+import { openPostgres, type PostgresLocation } from './postgres.js';
 import type { Schema } from './schema.js';
 import { openSqlite } from './sqlite.js';
 import { type CacheUses, meterQuery, type StoreMeter } from './store-meter.js';
 
+/** How often a transaction is made anew after failures that left nothing behind. */
+const attempts = 6;
+/** What the first of them waits for, in milliseconds; each further one twice as long. */
+const firstPause = 20;
+
 /** The metadata of keys and identities. Key material is in the token, never here. */
 export class Store {
+  readonly db: Kysely<Schema>;
   /** Who counts the queries. */
   meter: StoreMeter | undefined;
   /** Of the caches over this store, by their names. */
   readonly cacheUses = new Map<string, CacheUses>();
-  private ownChanges = 0;
-  /** The database's number, as long as this turn of the event loop lasts. */
-  private seenVersion: number | undefined;
+  /** The revision, as long as this turn of the event loop lasts. */
+  private seen: { readonly revision: number | undefined } | undefined;
 
-  private constructor(
-    readonly db: Kysely<Schema>,
-    private readonly dataVersion: () => number,
-  ) {}
-
-  /** @param file the SQLite database; made when absent. @throws Error that names it */
-  static open(file: string): Store {
-    const { dialect, dataVersion } = openSqlite(file);
-    const store: Store = new Store(
-      new Kysely<Schema>({ dialect, log: (event) => store.meter && meterQuery(store.meter, event) }),
-      dataVersion,
-    );
-    return store;
-  }
-
-  /** Brings the schema up to date. @throws Error that says what failed, also for a database of a newer version */
-  async migrate(): Promise<void> {
-    const migrator = new Migrator({ db: this.db, provider: { getMigrations: async () => migrations } });
-    const { error } = await migrator.migrateToLatest();
-    if (error)
-      throw new Error(`The database cannot be brought up to date: ${(error as Error).message}`, { cause: error });
-  }
-
-  /** One transaction, after which every cache over this store is stale. */
-  async change<T>(work: (transaction: Transaction<Schema>) => Promise<T>): Promise<T> {
-    return this.db.transaction().execute(async (transaction) => {
-      try {
-        return await work(transaction);
-      } finally {
-        // while nobody reads: who reads between this transaction and another sees the number change with the data
-        this.ownChanges += 1;
-      }
+  constructor(private readonly database: Database) {
+    this.db = new Kysely<Schema>({
+      dialect: database.dialect,
+      log: (event) => this.meter && meterQuery(this.meter, event),
     });
   }
 
   /**
-   * A number that differs from the previous one when anything was written, by this process or by another: what tells
-   * whether things that were read one after the other belong together. Costs some 2 microseconds.
+   * @param where a SQLite database's file, made when absent, or PostgreSQL
+   * @throws DatabaseRefusedError; Error that says what is wrong
    */
-  revision(): number {
-    return this.numberOf(this.dataVersion());
+  static open(where: string | PostgresLocation): Store {
+    return new Store(typeof where === 'string' ? openSqlite(where) : openPostgres(where));
+  }
+
+  get kind(): Database['kind'] {
+    return this.database.kind;
+  }
+
+  /** Whose database it is, and how old; nothing is changed. @throws DatabaseRefusedError when it is not this program's */
+  inspect(): Promise<DatabaseState> {
+    return this.database.inspect(this.db);
+  }
+
+  /** Brings the schema up to date. @throws Error that says what failed, also for a database of a newer version */
+  async migrate(): Promise<void> {
+    await this.inspect();
+    const own = this.database.migrations?.();
+    const db = own ? new Kysely<unknown>(own) : this.db;
+    const { error } = await new Migrator({ db, provider: { getMigrations: async () => migrations } }).migrateToLatest();
+    if (own) await db.destroy();
+    if (error)
+      throw new Error(`The database cannot be brought up to date: ${(error as Error).message}`, { cause: error });
+  }
+
+  /**
+   * One transaction, after which nothing of the store that any process has in memory is believed any more. Changes are
+   * made one after another, whichever process makes them: each sees all that those before it did.
+   *
+   * @param work is made again after a failure that left nothing behind: it has no effect but on the transaction
+   */
+  async change<T>(work: (transaction: Transaction<Schema>) => Promise<T>): Promise<T> {
+    const { result, revision } = await this.inTransaction(async (transaction) => {
+      // first of all: its lock is what makes the others wait
+      const { revision } = await transaction
+        .updateTable('store_revision')
+        .set((row) => ({ revision: row('revision', '+', 1) }))
+        .returning('revision')
+        .executeTakeFirstOrThrow();
+      const result = await work(transaction);
+      const announcement = this.database.changes.announce?.(revision);
+      if (announcement) {
+        await transaction.executeQuery(CompiledQuery.raw(announcement.sql, [...announcement.parameters]));
+      }
+      return { result, revision };
+    });
+    await this.database.changes.committed?.(revision);
+    // who reads on in this turn sees what was changed in it
+    this.seen = undefined;
+    return result;
+  }
+
+  /** One transaction on what no process keeps in memory: counts, leases, last uses. @param work as in `change` */
+  record<T>(work: (transaction: Transaction<Schema>) => Promise<T>): Promise<T> {
+    return this.inTransaction(work);
+  }
+
+  /** Reads in several queries what belongs together: all see the store as it is at one moment. */
+  read<T>(work: (transaction: Transaction<Schema>) => Promise<T>): Promise<T> {
+    return this.db.transaction().setIsolationLevel('repeatable read').setAccessMode('read only').execute(work);
+  }
+
+  /** Does what several nodes must not do at the same time; it ends with the process. */
+  exclusively<T>(task: string, work: () => Promise<T>): Promise<T> {
+    return this.database.exclusively?.(this.db as Kysely<unknown>, task, work) ?? work();
+  }
+
+  /** The time by which all processes of the store go, in milliseconds since the epoch: clocks of nodes differ. */
+  time(): Promise<number> {
+    return this.database.time(this.db as Kysely<unknown>);
+  }
+
+  /**
+   * A number that differs from the previous one when anything was changed, by this process or by another: what tells
+   * whether something in memory is still true. Undefined while that cannot be known.
+   */
+  revision(): number | undefined {
+    return this.database.changes.revision();
   }
 
   /**
    * The same as it was first seen in this turn of the event loop, for next to nothing: what a cache compares before it
    * answers. A request that was sent after another process's change had been answered is read in a later turn.
    */
-  revisionOfTurn(): number {
-    if (this.seenVersion === undefined) {
-      this.seenVersion = this.dataVersion();
+  revisionOfTurn(): number | undefined {
+    if (this.seen === undefined) {
+      this.seen = { revision: this.revision() };
       setImmediate(() => {
-        this.seenVersion = undefined;
+        this.seen = undefined;
       });
     }
-    return this.numberOf(this.seenVersion);
+    return this.seen.revision;
   }
 
-  /** data_version counts other connections' commits only (SQLite, PRAGMA data_version); both numbers only grow. */
-  private numberOf(dataVersion: number): number {
-    return dataVersion * 2 ** 26 + this.ownChanges;
+  /** Once it is asked to commit, nobody knows whether a transaction that fails has happened: it is not made again. */
+  private async inTransaction<T>(work: (transaction: Transaction<Schema>) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      let isCommitting = false;
+      try {
+        return await this.db.transaction().execute(async (transaction) => {
+          const result = await work(transaction);
+          isCommitting = true;
+          return result;
+        });
+      } catch (error) {
+        if (isCommitting || attempt === attempts || !isTransient(error)) throw error;
+      }
+      await wait(firstPause * 2 ** (attempt - 1) * (0.5 + Math.random()));
+    }
   }
 
   async close(): Promise<void> {
+    await this.database.close();
     await this.db.destroy();
   }
 }

@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import Sqlite from 'better-sqlite3';
 import { administratorAccessArn } from '../../src/authorization/aws-managed-policies.js';
 import { Iam } from '../../src/authorization/iam/iam.js';
 import { Identities } from '../../src/authorization/identities.js';
 import { administratorAccess } from '../../src/authorization/policy/administrator-access.js';
 import { type Principal, sessionPrincipal } from '../../src/authorization/principal.js';
 import { type BrokenPolicy, StoredPolicies } from '../../src/authorization/stored-policies.js';
-import { Store } from '../../src/store/store.js';
+import type { Store } from '../../src/store/store.js';
 import type { Sealer } from '../../src/token/sealing.js';
 import { TestStore } from '../service/store.js';
+import { testedDatabase } from '../service/tested-database.js';
 
 const account = '111122223333';
 const at = new Date('2026-01-02T03:04:05Z');
@@ -29,7 +29,7 @@ beforeEach(async () => {
   opened = new TestStore();
   await opened.store.migrate();
   // as another process has one
-  other = Store.open(opened.file);
+  other = opened.another();
   iam = new Iam(other.db, account, at);
   await iam.users.create({ name: 'bob', path: '/x/', tags: new Map([['team', 'red']]) }, at);
   await iam.accessKeys.create('bob', id, Buffer.from('sealed secret'), at);
@@ -47,6 +47,10 @@ afterEach(async () => {
   await other.close();
   await opened.end();
 });
+
+/** As another process changes identities. */
+const change = <T>(work: (iam: Iam) => Promise<T>): Promise<T> =>
+  other.change((transaction) => work(new Iam(transaction, account, at)));
 
 async function principal(): Promise<Principal> {
   const found = await identities.find(id);
@@ -78,17 +82,15 @@ test('an access key comes with all that decisions need of its user', async () =>
   expect(await identities.findUser(bob)).toEqual(found?.principal);
 });
 
-/** When a request is read that was sent later. */
-const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
-
 test('what is cached is found without a promise, until anything changes; secrets are opened once', async () => {
   expect(identities.find(id)).toBeInstanceOf(Promise);
+  await opened.untilHeard();
   await principal();
   const first = identities.find(id);
   expect(first).not.toBeInstanceOf(Promise);
   expect(identities.find(id)).toBe(first);
-  await iam.users.tag('bob', new Map([['team', 'blue']]));
-  await nextTurn();
+  await change(({ users }) => users.tag('bob', new Map([['team', 'blue']])));
+  await opened.untilHeard();
   expect(identities.find(id)).toBeInstanceOf(Promise);
   expect((await principal()).tags.get('team')).toBe('blue');
   expect(secretsOpened).toBe(1);
@@ -99,36 +101,43 @@ test('the same text is compiled once, whoever has it, and after changes too', as
   await iam.users.putPolicy('bob', 'two', allow);
   const [one, two] = (await principal()).identityPolicies;
   expect(one).toBe(two);
-  await iam.users.tag('bob', new Map([['a', 'b']]));
+  await change(({ users }) => users.tag('bob', new Map([['a', 'b']])));
+  await opened.untilHeard();
   expect((await principal()).identityPolicies[0]).toBe(one);
 });
 
 test('a Deny that is moved between two reads is not overlooked', async () => {
   const { arn } = await iam.policies.create({ name: 'deny', document: deny }, at);
-  const database = new Sqlite(opened.file);
   // after inline policies were read, and before attached ones are
-  const { db } = opened.store;
-  const selectFrom = db.selectFrom.bind(db) as (table: string) => unknown;
-  const move = (table: string) => {
-    if (table === 'attached_policies') {
-      database.exec(`begin; delete from attached_policies; insert into inline_policies
-        select '${bob}', 'deny', '${deny}' where not exists (select 1 from inline_policies); commit`);
-    }
-    return selectFrom(table);
-  };
+  const { store, directory } = opened;
+  const read = store.read.bind(store);
+  let moves = 0;
+  store.read = (work) =>
+    read((db) => {
+      const selectFrom = db.selectFrom.bind(db) as (table: string) => unknown;
+      const move = (table: string) => {
+        if (table === 'attached_policies') {
+          moves++;
+          testedDatabase.query(directory, 'insert into inline_policies values (?, ?, ?)', [bob, 'deny', deny]);
+          testedDatabase.query(directory, 'delete from attached_policies', []);
+        }
+        return selectFrom(table);
+      };
+      db.selectFrom = move as typeof db.selectFrom;
+      return work(db);
+    });
   await iam.users.attach('bob', arn);
-  db.selectFrom = move as typeof db.selectFrom;
-  expect((await principal()).policyNames).toEqual(['deny']);
-  database.close();
+  expect((await principal()).policyNames).toEqual([arn]);
+  expect(moves).toBe(1);
 });
 
-test.each<[string, () => Promise<unknown>]>([
-  ['an access key that is inactive', () => iam.accessKeys.setActive(id, 'bob', false)],
-  ['an access key that is deleted', () => iam.accessKeys.delete(id)],
-])('%s is not found', async (_what, change) => {
+test.each<[string, (iam: Iam) => Promise<unknown>]>([
+  ['an access key that is inactive', ({ accessKeys }) => accessKeys.setActive(id, 'bob', false)],
+  ['an access key that is deleted', ({ accessKeys }) => accessKeys.delete(id)],
+])('%s is not found', async (_what, work) => {
   await principal();
-  await change();
-  await nextTurn();
+  await change(work);
+  await opened.untilHeard();
   expect(await identities.find(id)).toBeUndefined();
 });
 

@@ -1,15 +1,13 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { EncryptionBudget } from '../../src/keys/encryption-budget.js';
-import { Store } from '../../src/store/store.js';
+import type { Store } from '../../src/store/store.js';
+import { TestStore } from '../service/store.js';
 
-let directory: string;
+let opened: TestStore;
 let store: Store;
 beforeEach(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'hsm-kms-budget-'));
-  store = Store.open(join(directory, 'store.db'));
+  opened = new TestStore();
+  store = opened.store;
   await store.migrate();
   const texts = { id: 'key', spec: '', usage: '', origin: '', state: '', description: '', policy: '' };
   await store.db
@@ -22,10 +20,7 @@ beforeEach(async () => {
     .values(material as never)
     .execute();
 });
-afterEach(async () => {
-  await store.close();
-  rmSync(directory, { recursive: true });
-});
+afterEach(() => opened.end());
 
 async function reserved(): Promise<number> {
   const row = await store.db.selectFrom('key_materials').select('encryptions_reserved').executeTakeFirstOrThrow();

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { type CreateKeyRequest, KMS } from '@aws-sdk/client-kms';
 import { expectFreshBuild, mainModule } from './built-service.js';
 import { cleanEnvironment } from './clean-environment.js';
+import { testedDatabase } from './tested-database.js';
 import { testedToken } from './tested-token.js';
 
 export { cleanEnvironment };
@@ -210,7 +211,10 @@ function canHold(directory: string): boolean {
 export async function hsmKms(...parameters: string[]): Promise<{ code: number | null; output: string }> {
   const place = parameters.indexOf('--data-dir');
   const dataDir = place < 0 ? undefined : parameters[place + 1];
-  if (dataDir !== undefined && parameters[0] === 'init' && canHold(dataDir)) testedToken.make(dataDir);
+  if (dataDir !== undefined && parameters[0] === 'init' && canHold(dataDir)) {
+    testedToken.make(dataDir);
+    testedDatabase.make(dataDir);
+  }
   const child = spawn(serviceNode(), [mainModule, ...parameters], {
     env: dataDir === undefined ? cleanEnvironment() : serviceEnvironment(dataDir),
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -238,7 +242,7 @@ export async function freePort(): Promise<number> {
 /** The Node.js that runs the service. */
 export const serviceNode = () => testedToken.node?.() ?? process.execPath;
 
-/** What a process of the service finds in its environment: the tested token. */
+/** What a process of the service finds in its environment: the tested token and database. */
 export function serviceEnvironment(dataDir: string): NodeJS.ProcessEnv {
-  return { ...cleanEnvironment(), ...testedToken.settings(dataDir) };
+  return { ...cleanEnvironment(), ...testedToken.settings(dataDir), ...testedDatabase.settings(dataDir) };
 }

@@ -3,11 +3,13 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import Sqlite from 'better-sqlite3';
-import { Kysely, Migrator, SqliteDialect } from 'kysely';
+import { Kysely, Migrator, sql } from 'kysely';
 import { firstSchema } from '../../src/store/migrations/0001-first-schema.js';
+import { openPostgres } from '../../src/store/postgres.js';
+import { openSqlite } from '../../src/store/sqlite.js';
 import { mainModule } from '../service/built-service.js';
 import { TestStore } from '../service/store.js';
+import { testedDatabase } from '../service/tested-database.js';
 
 let opened: TestStore;
 beforeEach(() => {
@@ -19,18 +21,21 @@ const account = 'arn:aws:iam::111122223333';
 
 /** A database as the first version of the schema left it. */
 async function firstVersion(): Promise<void> {
-  const database = new Sqlite(opened.file);
-  const db = new Kysely<unknown>({ dialect: new SqliteDialect({ database }) });
+  const location = testedDatabase.location(opened.directory);
+  const database = typeof location === 'string' ? openSqlite(location) : openPostgres(location);
+  const db = new Kysely<unknown>(database.migrations?.() ?? { dialect: database.dialect });
   const provider = { getMigrations: async () => ({ '0001-first-schema': firstSchema }) };
   const { error } = await new Migrator({ db, provider }).migrateToLatest();
   expect(error).toBeUndefined();
-  const principal = database.prepare('insert into principals values (?, ?, ?, ?)');
-  principal.run(`${account}:user/administrator`, 'AIDA1', 1, 1000);
-  principal.run(`${account}:user/some/where/other`, 'AIDA2', 0, 2000);
-  const accessKey = database.prepare('insert into access_keys values (?, ?, ?, 1, 3000)');
-  accessKey.run('AKIA1', `${account}:user/administrator`, Buffer.from('sealed'));
-  accessKey.run('AKIA2', `${account}:user/some/where/other`, Buffer.from('sealed, too'));
+  await sql`insert into principals values
+    (${`${account}:user/administrator`}, 'AIDA1', 1, 1000), (${`${account}:user/some/where/other`}, 'AIDA2', 0, 2000)
+  `.execute(db);
+  await sql`insert into access_keys values
+    ('AKIA1', ${`${account}:user/administrator`}, ${Buffer.from('sealed')}, 1, 3000),
+    ('AKIA2', ${`${account}:user/some/where/other`}, ${Buffer.from('sealed, too')}, 1, 3000)
+  `.execute(db);
   await db.destroy();
+  await database.close();
 }
 
 test('identities of the first schema are kept; administrators have AdministratorAccess', async () => {
@@ -85,7 +90,7 @@ test("processes that bring the schema up to date at the same time do not get in 
   await firstVersion();
   const storeModule = pathToFileURL(join(mainModule, '../../store/store.js')).href;
   const script = `const { Store } = await import(${JSON.stringify(storeModule)});
-    const store = Store.open(${JSON.stringify(opened.file)});
+    const store = Store.open(${JSON.stringify(testedDatabase.location(opened.directory))});
     await store.migrate();
     await store.close();`;
   const processes = Array.from({ length: 4 }, () =>
@@ -104,14 +109,14 @@ test("processes that bring the schema up to date at the same time do not get in 
 
 test('a migration that fails leaves nothing behind, and is done by the next attempt', async () => {
   await firstVersion();
-  const database = new Sqlite(opened.file);
+  const { db } = opened.store;
   // in the way of the migration's last steps
-  database.exec('create table managed_policies (x text)');
+  await sql`create table managed_policies (x text)`.execute(db);
   await expect(opened.store.migrate()).rejects.toThrow(/cannot be brought up to date: .*managed_policies/);
-  const columns = database.prepare("select name from pragma_table_info('principals')").pluck().all();
+  const tables = await db.introspection.getTables();
+  const columns = tables.find(({ name }) => name === 'principals')?.columns.map(({ name }) => name);
   expect(columns).toEqual(['arn', 'unique_id', 'administrator', 'created_at']);
-  database.exec('drop table managed_policies');
-  database.close();
+  await sql`drop table managed_policies`.execute(db);
   await opened.store.migrate();
-  expect(await opened.store.db.selectFrom('attached_policies').selectAll().execute()).toHaveLength(1);
+  expect(await db.selectFrom('attached_policies').selectAll().execute()).toHaveLength(1);
 });

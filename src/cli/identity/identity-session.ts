@@ -1,8 +1,9 @@
 import { Iam } from '../../authorization/iam/iam.js';
 import { purposeOfSecret } from '../../authorization/secret-purpose.js';
 import type { Settings } from '../../config/settings.js';
-import { type DataDirectory, dataDirectory, isInitialised } from '../../server/data-directory.js';
-import { Store } from '../../store/store.js';
+import { type DataDirectory, dataDirectory } from '../../server/data-directory.js';
+import { openStore } from '../../server/store-of-settings.js';
+import type { Store } from '../../store/store.js';
 
 /** One command on the identities of the account, beside a service that may run. */
 export class IdentitySession {
@@ -16,13 +17,7 @@ export class IdentitySession {
 
   /** @throws Error that says what to do */
   static async open(settings: Settings, warn: (sentence: string) => void): Promise<IdentitySession> {
-    const directory = dataDirectory(settings);
-    if (!isInitialised(directory)) {
-      throw new Error(`The data directory ${directory.path} is not initialised. Type: hsm-kms init`);
-    }
-    const store = Store.open(directory.database);
-    await store.migrate();
-    return new IdentitySession(settings, directory, store, warn);
+    return new IdentitySession(settings, dataDirectory(settings), await openStore(settings), warn);
   }
 
   read<T>(work: (iam: Iam) => Promise<T>): Promise<T> {

@@ -36,7 +36,7 @@ export class WrappingKeys {
     const id = ckaId.toString('hex');
     try {
       if (!modulus || !publicExponent) throw new Error('the token shows no public key of a wrapping key');
-      await this.store.change((transaction) =>
+      await this.store.record((transaction) =>
         transaction
           .insertInto('import_wrapping_keys')
           .values({ id, key_id: keyId, expires_at: expiresAt.getTime() })
@@ -100,7 +100,7 @@ export class WrappingKeys {
   /** First the objects in the token, then the row, so that a crash leaves it due. @throws TokenError */
   async destroy(id: string): Promise<void> {
     this.destroyObjects(id);
-    await this.store.change((transaction) =>
+    await this.store.record((transaction) =>
       transaction.deleteFrom('import_wrapping_keys').where('id', '=', id).execute(),
     );
   }

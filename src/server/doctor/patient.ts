@@ -2,15 +2,15 @@ import { existsSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Settings } from '../../config/settings.js';
 import { Capabilities } from '../../keys/capabilities.js';
-import { inspectSqlite } from '../../store/database-identity.js';
-import { Store } from '../../store/store.js';
+import type { Store } from '../../store/store.js';
 import { expectPromptAnswer } from '../../token/scout.js';
 import { Sealer } from '../../token/sealing.js';
 import { Token } from '../../token/token.js';
-import { type DataDirectory, dataDirectory, isInitialised } from '../data-directory.js';
+import { type DataDirectory, dataDirectory, expectInitialised } from '../data-directory.js';
 import { checkDataDirectory } from '../data-directory-use.js';
 import { type ExclusiveLock, takeExclusiveLock } from '../exclusive-lock.js';
 import { expectOwnConfiguration, openAsItIs } from '../own-token.js';
+import { inspectDatabase, storeOfSettings } from '../store-of-settings.js';
 import { expectTokenOfData } from '../token-of-data.js';
 import { tokenWithoutPin, usesOwnSoftHsm } from '../token-settings.js';
 import { NotExaminedError } from './finding.js';
@@ -51,12 +51,14 @@ export class Patient {
 
   /**
    * True when neither a service nor an `init` is at work in the data directory; while repairs are made, none can begin.
-   * A service that begins to work in that moment waits for a second.
+   * A service that begins to work in that moment waits for a second. What other nodes do with a shared database cannot be
+   * seen from here: they are taken to be at work.
    */
   get isAtRest(): boolean {
     const { path } = this.directory;
     if (this.locks === undefined) {
       this.locks = [];
+      this.isBusy = this.settings.databaseUrl !== undefined;
       for (const name of ['service.lock', 'init.lock']) {
         const file = join(path, name);
         // what was never locked is not made here
@@ -115,12 +117,11 @@ export class Patient {
   /** The store, with the schema of this program; nothing is migrated. @throws NotExaminedError */
   async store(): Promise<Store> {
     this.storeOpened ??= (async () => {
-      const { directory } = this;
-      checkDataDirectory(directory);
-      if (!isInitialised(directory)) throw new Error('it is not initialised');
-      const { pending } = inspectSqlite(directory.database);
+      checkDataDirectory(this.directory);
+      expectInitialised(this.settings);
+      const { pending } = await inspectDatabase(this.settings);
       if (pending.length > 0) throw new Error('its schema is older than this program');
-      return Store.open(directory.database);
+      return storeOfSettings(this.settings);
     })();
     return needed('the database', this.storeOpened);
   }

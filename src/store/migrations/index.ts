@@ -3,6 +3,7 @@ import { firstSchema } from './0001-first-schema.js';
 import { identities } from './0002-identities.js';
 import { namedPrincipals } from './0003-named-principals.js';
 import { trustedPrincipals } from './0004-trusted-principals.js';
+import { storeRevision } from './0005-store-revision.js';
 
 /** In the order of their names; a migration that has landed is never changed. */
 export const migrations: Record<string, Migration> = {
@@ -10,4 +11,5 @@ export const migrations: Record<string, Migration> = {
   '0002-identities': identities,
   '0003-named-principals': namedPrincipals,
   '0004-trusted-principals': trustedPrincipals,
+  '0005-store-revision': storeRevision,
 };

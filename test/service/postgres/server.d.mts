@@ -1,0 +1,13 @@
+export function whyNoPostgres(): string | undefined;
+
+export class TestPostgres {
+  static start(): Promise<TestPostgres>;
+  readonly port: number;
+  run(): Promise<unknown>;
+  url(database: string): string;
+  createDatabase(name?: string): Promise<string>;
+  execute(database: string, statement: string): Promise<Record<string, unknown>[]>;
+  kill(): Promise<void>;
+  shutDown(): Promise<void>;
+  stop(): Promise<void>;
+}

@@ -1,0 +1,97 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { describe, test } from '@jest/globals';
+import Sqlite from 'better-sqlite3';
+
+type Value = string | number | null;
+
+/** A database that the tests run over: HSM_KMS_TEST_DATABASE names it. */
+interface TestedDatabase {
+  readonly title: string;
+  /** Makes it for a data directory, where it is missing. */
+  readonly make: (dataDir: string) => void;
+  /** What tells the service of it, by environment variable. */
+  readonly settings: (dataDir: string) => Readonly<Record<string, string>>;
+  /** Where a store of a data directory is, for Store.open. */
+  readonly location: (dataDir: string) => string | { url: string; connections: number };
+  /** One statement as a transaction of its own, with ? for values. @returns the rows */
+  readonly query: <Row>(dataDir: string, statement: string, values: readonly Value[]) => Row[];
+}
+
+const raise = 'update store_revision set revision = revision + 1';
+const isReading = (statement: string) => /^\s*select\b/i.test(statement);
+
+const sqlite: TestedDatabase = {
+  title: 'SQLite',
+  make: () => {},
+  settings: () => ({}),
+  location: (dataDir) => join(dataDir, 'hsm-kms.db'),
+  query<Row>(dataDir: string, statement: string, values: readonly Value[]) {
+    const database = new Sqlite(join(dataDir, 'hsm-kms.db'), { timeout: 10_000 });
+    try {
+      const prepared = database.prepare<unknown[], Row>(statement);
+      if (isReading(statement)) return prepared.all(...values);
+      return database.transaction(() => {
+        database.exec(raise);
+        if (prepared.reader) return prepared.all(...values);
+        prepared.run(...values);
+        return [];
+      })();
+    } finally {
+      database.close();
+    }
+  },
+};
+
+function urlOf(dataDir: string): URL {
+  const server = process.env.HSM_KMS_TEST_POSTGRES;
+  if (server === undefined) throw new Error('no PostgreSQL server: test/service/set-up.mjs starts one');
+  const url = new URL(server);
+  url.pathname = `/test_${createHash('sha256').update(dataDir).digest('hex').slice(0, 16)}`;
+  return url;
+}
+
+function postgresQuery<Row>(url: string, statement: string, values: readonly Value[] = []): Row[] {
+  const program = join(import.meta.dirname, 'postgres', 'query.mjs');
+  const input = JSON.stringify({ url, statement, values });
+  return JSON.parse(execFileSync(process.execPath, [program], { input, encoding: 'utf8', env: { PATH: '' } }));
+}
+
+const postgres: TestedDatabase = {
+  title: 'PostgreSQL',
+  make(dataDir) {
+    const name = urlOf(dataDir).pathname.slice(1);
+    const server = process.env.HSM_KMS_TEST_POSTGRES as string;
+    const found = postgresQuery(server, 'select 1 from pg_database where datname = $1', [name]);
+    if (found.length === 0) postgresQuery(server, `create database ${name}`);
+  },
+  settings: (dataDir) => ({ DATABASE_URL: urlOf(dataDir).href }),
+  location: (dataDir) => ({ url: urlOf(dataDir).href, connections: 4 }),
+  query<Row>(dataDir: string, statement: string, values: readonly Value[]) {
+    let place = 0;
+    const numbered = statement.replaceAll('?', () => `$${++place}`);
+    const url = urlOf(dataDir).href;
+    if (isReading(statement)) return postgresQuery<Row>(url, numbered, values);
+    const rows = postgresQuery<Row>(url, numbered, values);
+    postgresQuery(
+      url,
+      `with raised as (${raise} returning revision)
+      select pg_notify('hsm_kms_store_revision', revision::text) from raised`,
+    );
+    return rows;
+  },
+};
+
+const databases: Readonly<Record<string, TestedDatabase>> = { sqlite, postgres };
+const name = process.env.HSM_KMS_TEST_DATABASE ?? 'sqlite';
+const chosen = databases[name];
+if (chosen === undefined) {
+  throw new Error(`HSM_KMS_TEST_DATABASE=${name}: there are ${Object.keys(databases).join(', ')}`);
+}
+
+export const testedDatabase = chosen;
+
+/** Tests of what only one of the databases is or has. */
+export const testOfSqlite = chosen === sqlite ? test : test.skip;
+export const describeOfSqlite = chosen === sqlite ? describe : describe.skip;
