@@ -1,10 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { CreateCustomKeyStoreRequest, CustomKeyStoresListEntry, KMS } from '@aws-sdk/client-kms';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { makeToken, setPin } from '../service/further-token.js';
 import { refusal, refusalName } from '../service/refusal.js';
 import { Service } from '../service/service.js';
+import { testedDatabase } from '../service/tested-database.js';
 import { trustAnchorCertificate } from '../service/trust-anchor.js';
 
 const pins = { a: 'pin-of-store-a', b: 'pin-of-store-b', c: 'pin-of-store-c' };
@@ -130,11 +129,9 @@ describe('CreateCustomKeyStore', () => {
     await withStore('a', { KeyStorePassword: 'a-password-to-look-for' }, async (CustomKeyStoreId) => {
       await kms.connectCustomKeyStore({ CustomKeyStoreId });
       expect(await stateOf(CustomKeyStoreId)).toBe('FAILED INVALID_CREDENTIALS');
-      const files = readdirSync(service.dataDir).filter((file) => file.startsWith('hsm-kms.db'));
-      expect(files.length).toBeGreaterThan(0);
-      for (const file of files) {
-        expect(readFileSync(join(service.dataDir, file)).includes('a-password-to-look-for')).toBe(false);
-      }
+      const database = testedDatabase.content(service.dataDir);
+      expect(database.includes(CustomKeyStoreId)).toBe(true);
+      expect(database.includes('a-password-to-look-for')).toBe(false);
       expect(service.stderr).not.toContain('a-password-to-look-for');
     });
   });

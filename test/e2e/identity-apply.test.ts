@@ -7,7 +7,7 @@ import { mainModule } from '../service/built-service.js';
 import { sql } from '../service/database.js';
 import { identity, identityRefusal, newAccessKey } from '../service/identities.js';
 import { refusal, refusalName } from '../service/refusal.js';
-import { accountId, cleanEnvironment, hsmKms, Service, userArn } from '../service/service.js';
+import { accountId, hsmKms, Service, serviceEnvironment, userArn } from '../service/service.js';
 
 let service: Service;
 let file: string;
@@ -113,7 +113,9 @@ describe('at a terminal', () => {
   /** Answers the question as a person would. */
   async function answered(answer: string): Promise<string> {
     const command = [process.execPath, mainModule, 'identity', 'apply', '-f', file, '--data-dir', service.dataDir];
-    const child = spawn('script', ['-qec', command.join(' '), '/dev/null'], { env: cleanEnvironment() });
+    const child = spawn('script', ['-qec', command.join(' '), '/dev/null'], {
+      env: serviceEnvironment(service.dataDir),
+    });
     let output = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       output += text;

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { call, send } from '../service/http.js';
 import { refusalName } from '../service/refusal.js';
 import { Service } from '../service/service.js';
+import { testedDatabase } from '../service/tested-database.js';
 import { testedToken } from '../service/tested-token.js';
 
 let service: Service;
@@ -69,9 +70,7 @@ test('only the owner reads the data directory', () => {
 });
 
 test('the database holds no secret', () => {
-  const files = readdirSync(service.dataDir).filter((name) => name.startsWith('hsm-kms.db'));
-  expect(files.length).toBeGreaterThan(1);
-  const database = files.map((name) => readFileSync(join(service.dataDir, name)).toString('latin1')).join();
+  const database = testedDatabase.content(service.dataDir).toString('latin1');
   expect(database).toContain(service.credentials.accessKeyId);
   expect([...secrets].filter(([, secret]) => database.includes(secret)).map(([name]) => name)).toEqual([]);
 });

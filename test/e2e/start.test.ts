@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { hsmKms, Service } from '../service/service.js';
+import { testOfSqlite } from '../service/tested-database.js';
 import { testWith } from '../service/tested-token.js';
 
 let directory: string;
@@ -22,7 +23,10 @@ function expectSentence({ code, output }: { code: number | null; output: string 
 }
 
 test('a data directory that is not initialised is named, with what to type', async () => {
-  expectSentence(await serve(), /^hsm-kms: The data directory .+ is not initialised\. Type: hsm-kms init$/m);
+  expectSentence(
+    await serve(),
+    /^hsm-kms: The (data directory .+ is not initialised|database is empty)\. Type: hsm-kms init$/m,
+  );
 });
 
 test('a PKCS#11 module that is not there is named, with the setting', async () => {
@@ -45,7 +49,7 @@ test('an unknown flag and an unknown command are refused', async () => {
   expect((await hsmKms('frob')).code).not.toBe(0);
 });
 
-test('an init that was interrupted is finished by the next', async () => {
+testOfSqlite('an init that was interrupted is finished by the next', async () => {
   const first = await hsmKms('init', '--data-dir', directory);
   expect(first.code).toBe(0);
   unlinkSync(join(directory, 'credentials'));

@@ -1,7 +1,8 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from '@jest/globals';
 import { accountId, type Credentials, hsmKms, type Service } from './service.js';
+import { testedDatabase } from './tested-database.js';
 
 /** Runs `hsm-kms identity ...` beside a service. @returns what it prints. @throws Error when it fails */
 export async function identity(service: Service, ...parameters: string[]): Promise<string> {
@@ -82,16 +83,7 @@ export function policyText(...statements: object[]): string {
 
 /** The bytes of the database as they lie on the disk, its log included. */
 export function databaseBytes(service: Service): Buffer {
-  const files = ['', '-wal', '-shm'].map((end) => `${service.dataDir}/hsm-kms.db${end}`);
-  return Buffer.concat(files.flatMap((file) => readIfThere(file)));
-}
-
-function readIfThere(file: string): Buffer[] {
-  try {
-    return [readFileSync(file)];
-  } catch {
-    return [];
-  }
+  return testedDatabase.content(service.dataDir);
 }
 
 /** Declares users, roles and managed policies, as in a YAML file. */

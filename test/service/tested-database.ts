@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from '@jest/globals';
 import Sqlite from 'better-sqlite3';
@@ -15,6 +16,8 @@ interface TestedDatabase {
   readonly settings: (dataDir: string) => Readonly<Record<string, string>>;
   /** Where a store of a data directory is, for Store.open. */
   readonly location: (dataDir: string) => string | { url: string; connections: number };
+  /** Its bytes as they lie on the disk, as far as secrets could be among them. */
+  readonly content: (dataDir: string) => Buffer;
   /** One statement as a transaction of its own, with ? for values. @returns the rows */
   readonly query: <Row>(dataDir: string, statement: string, values: readonly Value[]) => Row[];
 }
@@ -27,6 +30,10 @@ const sqlite: TestedDatabase = {
   make: () => {},
   settings: () => ({}),
   location: (dataDir) => join(dataDir, 'hsm-kms.db'),
+  content(dataDir) {
+    const files = ['', '-wal', '-shm'].map((end) => join(dataDir, `hsm-kms.db${end}`));
+    return Buffer.concat(files.filter(existsSync).map((file) => readFileSync(file)));
+  },
   query<Row>(dataDir: string, statement: string, values: readonly Value[]) {
     const database = new Sqlite(join(dataDir, 'hsm-kms.db'), { timeout: 10_000 });
     try {
@@ -68,6 +75,19 @@ const postgres: TestedDatabase = {
   },
   settings: (dataDir) => ({ DATABASE_URL: urlOf(dataDir).href }),
   location: (dataDir) => ({ url: urlOf(dataDir).href, connections: 4 }),
+  content(dataDir) {
+    const url = urlOf(dataDir).href;
+    const tables = postgresQuery<{ name: string }>(
+      url,
+      "select tablename as name from pg_tables where schemaname = 'public'",
+    );
+    const rows = tables.flatMap(({ name }) =>
+      postgresQuery<{ row: string }>(url, `select t::text as row from ${name} t`),
+    );
+    const text = rows.map(({ row }) => row).join('\n');
+    const binaries = text.match(/(?<=\\x)[0-9a-f]+/g) ?? [];
+    return Buffer.concat([Buffer.from(text), ...binaries.map((hex) => Buffer.from(hex, 'hex'))]);
+  },
   query<Row>(dataDir: string, statement: string, values: readonly Value[]) {
     let place = 0;
     const numbered = statement.replaceAll('?', () => `$${++place}`);
