@@ -164,9 +164,7 @@ export class OpenedKeyStores implements KeyStoreTokens {
     const known = this.openings.get(keyStore.id);
     // one that is open looks for its token by itself when that is gone
     if (known?.connection === keyStore.connection && performance.now() < known.retryAt) return known;
-    const opening = this.begin(keyStore);
-    opening.keyToken.catch((error) => this.giveUpRefusedLogin(keyStore, connectionErrorOf(error)));
-    return opening;
+    return this.begin(keyStore);
   }
 
   private begin(keyStore: KeyStoreRecord): Opening {
@@ -176,7 +174,13 @@ export class OpenedKeyStores implements KeyStoreTokens {
     const opening: Opening = {
       clusterId,
       connection,
-      keyToken: before.then(() => this.open(keyStore)),
+      // who is told of a refused PIN finds the store FAILED
+      keyToken: before
+        .then(() => this.open(keyStore))
+        .catch(async (error) => {
+          await this.giveUpRefusedLogin(keyStore, connectionErrorOf(error));
+          throw error;
+        }),
       opened: undefined,
       retryAt: Number.POSITIVE_INFINITY,
     };

@@ -42,7 +42,7 @@ export class PostgresConnections {
         return discardedAfterFailure(client);
       } catch (error) {
         this.awaySince ??= performance.now();
-        if (!isLostConnection(error)) throw error;
+        if (!isLostConnection(error)) throw explained(error);
         if (this.isAway() || performance.now() + pause > end) {
           throw new DatabaseUnavailableError(`PostgreSQL does not answer: ${(error as Error).message}`, {
             cause: error,
@@ -77,4 +77,18 @@ function discardedAfterFailure(client: pg.PoolClient): Connection {
     }
   };
   return { query: query as unknown as pg.PoolClient['query'], release: () => client.release(failure) };
+}
+
+/** What an operator does about a refused connection, by SQLSTATE (PostgreSQL, appendix A). */
+const remedies: Readonly<Record<string, string>> = {
+  '3D000': 'make it, with createdb --encoding=UTF8, or name another in DATABASE_URL',
+  '28P01': 'set the password in DATABASE_URL, or in the file of HSM_KMS_DATABASE_PASSWORD_FILE',
+  '28000': "allow this user and machine in the server's pg_hba.conf, or name another user in DATABASE_URL",
+  '42501': 'GRANT CONNECT ON DATABASE to the user of DATABASE_URL',
+};
+
+function explained(error: unknown): unknown {
+  const { code, message } = error as { code?: string; message: string };
+  const remedy = remedies[code ?? ''];
+  return remedy === undefined ? error : new Error(`PostgreSQL says: ${message}. ${remedy}.`, { cause: error });
 }
