@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Settings } from '../config/settings.js';
 import { isLostConnection } from '../store/database-errors.js';
 import { type DatabaseState, inspectSqlite } from '../store/database-identity.js';
+import { DiskError, diskError } from '../store/disk-trouble.js';
 import { Store } from '../store/store.js';
 import { dataDirectory, expectInitialised } from './data-directory.js';
 
@@ -48,13 +49,18 @@ export async function openStore(settings: DatabaseSettings): Promise<Store> {
   return store;
 }
 
-/** The same for a worker that takes the place of another: it waits for a database that is away. @param away told once */
+/**
+ * The same for a worker that takes the place of another: it waits for a database that is away, or on a disk that cannot be
+ * written to.
+ *
+ * @param away told once
+ */
 export async function openStoreWhenPossible(settings: DatabaseSettings, away: (error: Error) => void): Promise<Store> {
   for (let isTold = false; ; isTold = true) {
     try {
       return await openStore(settings);
     } catch (error) {
-      if (!isLostConnection(error)) throw error;
+      if (!mayComeBack(error)) throw error;
       if (!isTold) away(error as Error);
     }
     await wait(waitMilliseconds);
@@ -90,4 +96,11 @@ export async function migrateStore(settings: DatabaseSettings): Promise<readonly
   } finally {
     await store.close();
   }
+}
+
+function mayComeBack(error: unknown): boolean {
+  const { cause } = error as Error;
+  return (
+    isLostConnection(error) || error instanceof DiskError || (cause !== undefined && diskError(cause, '') !== undefined)
+  );
 }

@@ -23,7 +23,7 @@ test('nothing that a client was told of is lost by kill -9 of workers, superviso
   await run.checkEverything();
   expect(run.losses).toEqual([]);
   expect(run.kills).toBeGreaterThan(1);
-  expect(run.answers).toBeGreaterThan(50);
+  expect(run.answers).toBeGreaterThan(20);
 });
 
 /** Changes behind the service's back, and what the model says of them. */
