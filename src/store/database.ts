@@ -28,6 +28,8 @@ export interface Changes {
   revision(): number | undefined;
   /** Tells the other processes of a change, in its transaction. @param revision the store's, after the change */
   announce?(revision: number): { readonly sql: string; readonly parameters: readonly unknown[] };
+  /** Others have committed at least this, which may not have been heard of yet. */
+  saw?(revision: number): void;
   /** A change by this process was committed: done when the other processes are likely to have heard of it. */
   committed?(revision: number): Promise<void>;
 }

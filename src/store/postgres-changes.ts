@@ -46,6 +46,10 @@ export class PostgresChanges implements Changes {
     return { sql: 'select pg_notify($1, $2)', parameters: [channel, String(revision)] };
   }
 
+  saw(revision: number): void {
+    if (this.last !== undefined && this.last < revision) this.last = revision;
+  }
+
   /** The announcement comes to all at the same time: when it has come back, the others have it, too. */
   async committed(revision: number): Promise<void> {
     if (this.last === undefined) return;

@@ -66,24 +66,33 @@ export class Store {
    * @param work is made again after a failure that left nothing behind: it has no effect but on the transaction
    */
   async change<T>(work: (transaction: Transaction<Schema>) => Promise<T>): Promise<T> {
-    const { result, revision } = await this.inTransaction(async (transaction) => {
-      // first of all: its lock is what makes the others wait
-      const { revision } = await transaction
-        .updateTable('store_revision')
-        .set((row) => ({ revision: row('revision', '+', 1) }))
-        .returning('revision')
-        .executeTakeFirstOrThrow();
-      const result = await work(transaction);
-      const announcement = this.database.changes.announce?.(revision);
-      if (announcement) {
-        await transaction.executeQuery(CompiledQuery.raw(announcement.sql, [...announcement.parameters]));
-      }
-      return { result, revision };
-    });
-    await this.database.changes.committed?.(revision);
-    // who reads on in this turn sees what was changed in it
-    this.seen = undefined;
-    return result;
+    let revision = 0;
+    try {
+      const result = await this.inTransaction(async (transaction) => {
+        // first of all: its lock is what makes the others wait
+        const raised = await transaction
+          .updateTable('store_revision')
+          .set((row) => ({ revision: row('revision', '+', 1) }))
+          .returning('revision')
+          .executeTakeFirstOrThrow();
+        revision = raised.revision;
+        const result = await work(transaction);
+        const announcement = this.database.changes.announce?.(revision);
+        if (announcement) {
+          await transaction.executeQuery(CompiledQuery.raw(announcement.sql, [...announcement.parameters]));
+        }
+        return result;
+      });
+      await this.database.changes.committed?.(revision);
+      return result;
+    } catch (error) {
+      // why it failed may be what others have changed: who reads again must see that
+      if (revision > 0) this.database.changes.saw?.(revision - 1);
+      throw error;
+    } finally {
+      // who reads on in this turn sees what was changed in it
+      this.seen = undefined;
+    }
   }
 
   /** One transaction on what no process keeps in memory: counts, leases, last uses. @param work as in `change` */
