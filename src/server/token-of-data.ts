@@ -44,7 +44,8 @@ export async function expectNoStrandedKeys(settings: Settings, token: Token): Pr
   }
   if (keys.size === 0) return;
   const { label, serialNumber } = token.identity;
+  const database = settings.databaseUrl === undefined ? dataDirectory(settings).database : 'in PostgreSQL';
   throw new Error(
-    `The token ${JSON.stringify(label)} (serial number ${serialNumber}) holds ${keys.size} KMS keys, and the database ${dataDirectory(settings).database} knows of none: put the database back from your back-up, or choose a token without keys (HSM_KMS_TOKEN_LABEL, _SERIAL or _URI) for a new one.`,
+    `The token ${JSON.stringify(label)} (serial number ${serialNumber}) holds ${keys.size} KMS keys, and the database ${database} knows of none: put the database back from your back-up, or choose a token without keys (HSM_KMS_TOKEN_LABEL, _SERIAL or _URI) for a new one.`,
   );
 }

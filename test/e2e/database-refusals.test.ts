@@ -1,11 +1,12 @@
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import Sqlite from 'better-sqlite3';
 import { copyOfData } from '../service/copy-of-data.js';
 import { directoryBytes, isOfEveryStart } from '../service/directory-bytes.js';
 import { hsmKms, Service } from '../service/service.js';
+import { describeOfSqlite } from '../service/tested-database.js';
 import { describeWith } from '../service/tested-token.js';
 
 /** Stands still, and has a key. */
@@ -80,7 +81,7 @@ function damage(): void {
   writeFileSync(database, bytes);
 }
 
-describe('a database', () => {
+describeOfSqlite('a database', () => {
   const newer =
     /made by a newer version of hsm-kms \(it has the migration 9999-.+\): use that version again, or put back/;
   const foreign = /belongs to another program.+: move it away/;
@@ -182,57 +183,59 @@ describe('a database', () => {
   });
 });
 
-describeWith("the service's own SoftHSM2", 'a token', () => {
-  /** A token of another data directory, with its PIN. */
-  async function exchangeToken(): Promise<void> {
-    const other = mkdtempSync(join(directory, 'other-'));
-    expect((await hsmKms('init', '--data-dir', other)).code).toBe(0);
-    rmSync(join(dataDir, 'tokens'), { recursive: true });
-    for (const name of ['tokens', 'token-user-pin', 'token-so-pin']) {
-      cpSync(join(other, name), join(dataDir, name), { recursive: true });
+describeOfSqlite('with a database in its directory', () => {
+  describeWith("the service's own SoftHSM2", 'a token', () => {
+    /** A token of another data directory, with its PIN. */
+    async function exchangeToken(): Promise<void> {
+      const other = mkdtempSync(join(directory, 'other-'));
+      expect((await hsmKms('init', '--data-dir', other)).code).toBe(0);
+      rmSync(join(dataDir, 'tokens'), { recursive: true });
+      for (const name of ['tokens', 'token-user-pin', 'token-so-pin']) {
+        cpSync(join(other, name), join(dataDir, name), { recursive: true });
+      }
     }
-  }
-  const pinFile = () => join(dataDir, 'token-user-pin');
+    const pinFile = () => join(dataDir, 'token-user-pin');
 
-  test.each<[string, () => Promise<void> | void, RegExp, number, CommandName[]]>([
-    [
-      'of another data directory',
-      exchangeToken,
-      /is not the one that .+ was made with: it does not have its sealing key|is not the one that .+ was made with/,
-      1,
-      ['serve', 'init'],
-    ],
-    [
-      'that refuses the PIN',
-      () => writeFileSync(pinFile(), 'wrong-pin\n'),
-      /refuses the login.+Check its PIN/,
-      77,
-      ['serve', 'init'],
-    ],
-    [
-      'whose PIN was lost',
-      () => rmSync(pinFile()),
-      /PIN file .+ is missing, and nothing else opens the token/,
-      1,
-      ['init'],
-    ],
-    [
-      'that another data directory has',
-      () => writeFileSync(join(dataDir, 'softhsm2.conf'), readFileSync(join(original.dataDir, 'softhsm2.conf'))),
-      /was moved or copied: .+ Type hsm-kms init/,
-      1,
-      ['serve'],
-    ],
-  ])('%s is refused, and nothing is changed', async (_what, spoil, sentence, code, names) => {
-    await spoil();
-    for (const name of names) await expectRefusal(name, sentence, code, isOfEveryStart);
-  });
+    test.each<[string, () => Promise<void> | void, RegExp, number, CommandName[]]>([
+      [
+        'of another data directory',
+        exchangeToken,
+        /is not the one that .+ was made with: it does not have its sealing key|is not the one that .+ was made with/,
+        1,
+        ['serve', 'init'],
+      ],
+      [
+        'that refuses the PIN',
+        () => writeFileSync(pinFile(), 'wrong-pin\n'),
+        /refuses the login.+Check its PIN/,
+        77,
+        ['serve', 'init'],
+      ],
+      [
+        'whose PIN was lost',
+        () => rmSync(pinFile()),
+        /PIN file .+ is missing, and nothing else opens the token/,
+        1,
+        ['init'],
+      ],
+      [
+        'that another data directory has',
+        () => writeFileSync(join(dataDir, 'softhsm2.conf'), readFileSync(join(original.dataDir, 'softhsm2.conf'))),
+        /was moved or copied: .+ Type hsm-kms init/,
+        1,
+        ['serve'],
+      ],
+    ])('%s is refused, and nothing is changed', async (_what, spoil, sentence, code, names) => {
+      await spoil();
+      for (const name of names) await expectRefusal(name, sentence, code, isOfEveryStart);
+    });
 
-  test('that moved with its data directory is found again after init', async () => {
-    writeFileSync(join(dataDir, 'softhsm2.conf'), readFileSync(join(original.dataDir, 'softhsm2.conf')));
-    expect(await hsmKms('init', '--data-dir', dataDir)).toEqual({ code: 0, output: '' });
-    const { code, output } = await hsmKms('token', 'list', '--json', '--data-dir', dataDir);
-    expect({ code, output }).toMatchObject({ code: 0 });
-    expect(readFileSync(join(dataDir, 'softhsm2.conf'), 'utf8')).toContain(join(dataDir, 'tokens'));
+    test('that moved with its data directory is found again after init', async () => {
+      writeFileSync(join(dataDir, 'softhsm2.conf'), readFileSync(join(original.dataDir, 'softhsm2.conf')));
+      expect(await hsmKms('init', '--data-dir', dataDir)).toEqual({ code: 0, output: '' });
+      const { code, output } = await hsmKms('token', 'list', '--json', '--data-dir', dataDir);
+      expect({ code, output }).toMatchObject({ code: 0 });
+      expect(readFileSync(join(dataDir, 'softhsm2.conf'), 'utf8')).toContain(join(dataDir, 'tokens'));
+    });
   });
 });

@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import Sqlite from 'better-sqlite3';
 import { CertificateAuthority } from '../service/certificates.js';
 import { copyOfData } from '../service/copy-of-data.js';
@@ -22,6 +22,7 @@ import { directoryBytes, isOfEveryStart } from '../service/directory-bytes.js';
 import { doctor } from '../service/doctor.js';
 import { destroyObjects } from '../service/further-token.js';
 import { hsmKms, Service } from '../service/service.js';
+import { describeOfSqlite, testOfSqlite } from '../service/tested-database.js';
 import { describeWith } from '../service/tested-token.js';
 
 let original: Service;
@@ -71,7 +72,7 @@ function tokenObject(): string {
 
 const look = (...flags: string[]) => doctor(dataDir, ['--stopped', ...flags]);
 
-test('what is well is said to be, and nothing is written', async () => {
+testOfSqlite('what is well is said to be, and nothing is written', async () => {
   const before = directoryBytes(dataDir, isOfEveryStart);
   const { code, verdict, findings, bad } = await look();
   expect({ code, verdict, bad }).toEqual({ code: 0, verdict: 'ok', bad: [] });
@@ -81,7 +82,7 @@ test('what is well is said to be, and nothing is written', async () => {
   expect(directoryBytes(dataDir, isOfEveryStart)).toEqual(before);
 });
 
-test('for people, the first line counts; --quiet says nothing when all is well', async () => {
+testOfSqlite('for people, the first line counts; --quiet says nothing when all is well', async () => {
   const { code, output } = await hsmKms('doctor', '--data-dir', dataDir);
   expect(code).toBe(1);
   expect(output).toMatch(/^hsm-kms errors: 0, warnings: 1, repaired: 0, well: \d+\n/);
@@ -137,7 +138,7 @@ async function expectRepaired(troubles: Troubles): Promise<void> {
 const pendingDeletion = (at: number, key: string) =>
   `update keys set state = 'PendingDeletion', deletion_at = ${at} where id = '${key}'`;
 
-describe('it finds, and repairs', () => {
+describeOfSqlite('it finds, and repairs', () => {
   test('what is safe to be repaired', async () => {
     const troubles: Troubles = {
       'a file that others read': {
@@ -178,7 +179,7 @@ describe('it finds, and repairs', () => {
   });
 });
 
-describe('it finds', () => {
+describeOfSqlite('it finds', () => {
   test('what is wrong with keys and rows', async () => {
     const code = await expectFound({
       'rows that name none': {
@@ -337,50 +338,52 @@ describe('it finds', () => {
   });
 });
 
-describeWith("the service's own SoftHSM2", 'of its own token, it finds', () => {
-  test('what a login that was killed has emptied', async () => {
-    const file = tokenObject();
-    const size = statSync(file).size;
-    const troubles: Troubles = {
-      'an empty file': {
-        spoil: () => truncateSync(file),
-        check: 'token files',
-        severity: 'error',
-        what: /has emptied .+token\.object; its copy is whole/,
-        toDo: repairIt,
-        repair: /^put back .+token\.object/,
-      },
-    };
-    await expectFound(troubles);
-    await expectRepaired(troubles);
-    expect(statSync(file).size).toBe(size);
-  });
+describeOfSqlite('it finds', () => {
+  describeWith("the service's own SoftHSM2", 'of its own token', () => {
+    test('what a login that was killed has emptied', async () => {
+      const file = tokenObject();
+      const size = statSync(file).size;
+      const troubles: Troubles = {
+        'an empty file': {
+          spoil: () => truncateSync(file),
+          check: 'token files',
+          severity: 'error',
+          what: /has emptied .+token\.object; its copy is whole/,
+          toDo: repairIt,
+          repair: /^put back .+token\.object/,
+        },
+      };
+      await expectFound(troubles);
+      await expectRepaired(troubles);
+      expect(statSync(file).size).toBe(size);
+    });
 
-  test('a wrong PIN, which it tries once', async () => {
-    const pin = readFileSync(inData('token-user-pin'), 'utf8');
-    writeFileSync(inData('token-user-pin'), 'wrong-pin\n');
-    const first = await look();
-    expect(first.code).toBe(2);
-    expect(first.bad.find(({ check }) => check === 'token')?.what).toMatch(/refuses the login/);
-    const second = await look();
-    expect(second.bad.find(({ check }) => check === 'token')?.what).toMatch(/was wrong: the doctor has tried none/);
-    expect(JSON.stringify([first, second])).not.toContain('wrong-pin');
-    writeFileSync(inData('token-user-pin'), pin);
-    expect((await hsmKms('token', 'describe', '--data-dir', dataDir)).code).toBe(0);
-    expect((await look()).bad).toEqual([]);
-  });
+    test('a wrong PIN, which it tries once', async () => {
+      const pin = readFileSync(inData('token-user-pin'), 'utf8');
+      writeFileSync(inData('token-user-pin'), 'wrong-pin\n');
+      const first = await look();
+      expect(first.code).toBe(2);
+      expect(first.bad.find(({ check }) => check === 'token')?.what).toMatch(/refuses the login/);
+      const second = await look();
+      expect(second.bad.find(({ check }) => check === 'token')?.what).toMatch(/was wrong: the doctor has tried none/);
+      expect(JSON.stringify([first, second])).not.toContain('wrong-pin');
+      writeFileSync(inData('token-user-pin'), pin);
+      expect((await hsmKms('token', 'describe', '--data-dir', dataDir)).code).toBe(0);
+      expect((await look()).bad).toEqual([]);
+    });
 
-  test('that it is another one, and then repairs nothing', async () => {
-    const other = mkdtempSync(join(directory, 'other-'));
-    expect((await hsmKms('init', '--data-dir', other)).code).toBe(0);
-    rmSync(inData('tokens'), { recursive: true });
-    for (const name of ['tokens', 'token-user-pin']) cpSync(join(other, name), inData(name), { recursive: true });
-    onDatabase(pendingDeletion(yesterday(), keys[0]!));
-    const { code, bad } = await look('--repair');
-    expect(code).toBe(2);
-    expect(bad.find(({ check }) => check === 'token')?.what).toMatch(/is not the one that .+ was made with/);
-    const dueWork = bad.find(({ check }) => check === 'due work');
-    expect(dueWork?.what).toMatch(/cannot be repaired: token and database do not belong together/);
-    expect(dueWork?.done).toBeUndefined();
+    test('that it is another one, and then repairs nothing', async () => {
+      const other = mkdtempSync(join(directory, 'other-'));
+      expect((await hsmKms('init', '--data-dir', other)).code).toBe(0);
+      rmSync(inData('tokens'), { recursive: true });
+      for (const name of ['tokens', 'token-user-pin']) cpSync(join(other, name), inData(name), { recursive: true });
+      onDatabase(pendingDeletion(yesterday(), keys[0]!));
+      const { code, bad } = await look('--repair');
+      expect(code).toBe(2);
+      expect(bad.find(({ check }) => check === 'token')?.what).toMatch(/is not the one that .+ was made with/);
+      const dueWork = bad.find(({ check }) => check === 'due work');
+      expect(dueWork?.what).toMatch(/cannot be repaired: token and database do not belong together/);
+      expect(dueWork?.done).toBeUndefined();
+    });
   });
 });

@@ -36,7 +36,7 @@ export const clock: Check = {
         ),
       );
     }
-    if (store) findings.push(...(await longLeases(store, patient.now)));
+    if (store) findings.push(...(await otherClock(store)), ...(await longLeases(store)));
     return orWell(findings, `It is ${patient.now.toISOString()}, after all that was written before.`);
   },
 };
@@ -70,15 +70,28 @@ async function futureRows({ db }: Store, now: Date): Promise<string[]> {
   ];
 }
 
+/** The database's clock, by which leases go: in PostgreSQL, another machine's. */
+async function otherClock(store: Store): Promise<Finding[]> {
+  const difference = (await store.time()) - Date.now();
+  if (Math.abs(difference) < tolerance) return [];
+  const seconds = Math.round(Math.abs(difference) / 1_000);
+  return [
+    warning(
+      `The clock of the database's machine is ${seconds} seconds ${difference > 0 ? 'ahead of' : 'behind'} this one's.`,
+      'timedatectl set-ntp true, on both machines',
+    ),
+  ];
+}
+
 /** Leases of a clock that was ahead: until it is their time, nobody does that work. */
-async function longLeases(store: Store, now: Date): Promise<Finding[]> {
-  const limit = now.getTime() + longestLease;
+async function longLeases(store: Store): Promise<Finding[]> {
+  const limit = (await store.time()) + longestLease;
   const held = await store.db.selectFrom('leases').selectAll().where('expires_at', '>', limit).execute();
   if (held.length === 0) return [];
   const names = held.map(({ task, expires_at }) => `${task} (until ${new Date(Number(expires_at)).toISOString()})`);
   return [
     error(`Scheduled work is held by a process whose clock was ahead: ${some(names)}.`, undefined, async () => {
-      await store.change((transaction) => transaction.deleteFrom('leases').where('expires_at', '>', limit).execute());
+      await store.record((transaction) => transaction.deleteFrom('leases').where('expires_at', '>', limit).execute());
       return names.map((name) => `ended the lease of ${name}`);
     }),
   ];

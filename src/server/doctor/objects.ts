@@ -200,9 +200,9 @@ async function settled<T>(
 }
 
 /** How long what does not fit is watched. */
-function settleMilliseconds({ isAtRest, options, settings }: Patient): number {
+function settleMilliseconds({ isAlone, options, settings }: Patient): number {
   if (options.settleMilliseconds !== undefined) return options.settleMilliseconds;
-  if (isAtRest) return 0;
+  if (isAlone) return 0;
   const longest = settings.hangMilliseconds + busyMilliseconds;
   return options.repair ? longest * cautionOfRepair : longest;
 }

@@ -51,14 +51,12 @@ export class Patient {
 
   /**
    * True when neither a service nor an `init` is at work in the data directory; while repairs are made, none can begin.
-   * A service that begins to work in that moment waits for a second. What other nodes do with a shared database cannot be
-   * seen from here: they are taken to be at work.
+   * A service that begins to work in that moment waits for a second.
    */
   get isAtRest(): boolean {
     const { path } = this.directory;
     if (this.locks === undefined) {
       this.locks = [];
-      this.isBusy = this.settings.databaseUrl !== undefined;
       for (const name of ['service.lock', 'init.lock']) {
         const file = join(path, name);
         // what was never locked is not made here
@@ -70,6 +68,11 @@ export class Patient {
       if (!this.options.repair) this.release();
     }
     return !this.isBusy;
+  }
+
+  /** True when, as far as can be known here, nobody uses token and database: those of PostgreSQL may have other nodes. */
+  get isAlone(): boolean {
+    return this.isAtRest && this.settings.databaseUrl === undefined;
   }
 
   /** @throws NotExaminedError where there is no data directory */
