@@ -6,11 +6,12 @@ import { check, everything, revive, type Sample } from './checks.js';
 import { LoadClient } from './client.js';
 import { doctor } from './doctor.js';
 import { LossError, UnansweredError } from './facet.js';
-import { kills } from './kills.js';
+import { type Kill, kills } from './kills.js';
 import { Model } from './model.js';
 import { keyOperations, useOperations } from './operations.js';
 import { Random } from './random.js';
 import { ServiceProcess } from './service-process.js';
+import type { CrashStore } from './stores.js';
 
 const operations = [...keyOperations, ...aliasOperations, ...useOperations];
 /** Requests that are under way together. */
@@ -27,8 +28,8 @@ const mostLosses = 20;
 
 export interface CrashOptions {
   readonly seed: number;
-  /** What tells the service of its store. */
-  readonly environment?: NodeJS.ProcessEnv;
+  /** SQLite in the data directory where there is none. */
+  readonly store?: CrashStore;
 }
 
 /** The service under load and under kills, and what its clients were told. */
@@ -42,6 +43,7 @@ export class CrashRun {
   /** Milliseconds that the starts took. */
   readonly starts: number[] = [];
   private readonly random: Random;
+  private readonly ways: readonly Kill[];
   private readonly clients: LoadClient[];
   private readonly sdk: KMS;
   /** Clients wait for it while the service is down, and while it is looked at. */
@@ -53,8 +55,9 @@ export class CrashRun {
 
   private constructor(
     readonly service: ServiceProcess,
-    { seed }: CrashOptions,
+    { seed, store }: CrashOptions,
   ) {
+    this.ways = [...kills, ...(store?.kills ?? [])];
     this.random = new Random(seed);
     this.sdk = this.newSdkClient();
     const principal = 'arn:aws:iam::000000000000:user/administrator';
@@ -65,7 +68,7 @@ export class CrashRun {
   }
 
   static async start(options: CrashOptions): Promise<CrashRun> {
-    return new CrashRun(await ServiceProcess.start(options.environment), options);
+    return new CrashRun(await ServiceProcess.start(options.store?.environment), options);
   }
 
   /** How many requests were answered and are held to it. */
@@ -194,7 +197,7 @@ export class CrashRun {
   }
 
   private async killOnce(): Promise<void> {
-    const kill = this.random.weighted(kills);
+    const kill = this.random.weighted(this.ways);
     this.killed.set(kill.name, (this.killed.get(kill.name) ?? 0) + 1);
     if (!kill.ends) return kill.run(this.service, this.random);
     let reopen: () => void = () => {};

@@ -2,27 +2,42 @@
 import { rmSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { CrashRun } from './crash-run.js';
+import { type CrashStore, stores } from './stores.js';
 
 const progressMilliseconds = 5_000;
-const usage = 'npm run test:crash -- [--seconds 60] [--seed NUMBER]';
+const usage = `npm run test:crash -- [--seconds 60] [--seed NUMBER] [--store ${Object.keys(stores).join('|')}]`;
 
 function options() {
-  const { values } = parseArgs({ options: { seconds: { type: 'string' }, seed: { type: 'string' } } });
+  const { values } = parseArgs({
+    options: { seconds: { type: 'string' }, seed: { type: 'string' }, store: { type: 'string', default: 'sqlite' } },
+  });
   const seconds = Number(values.seconds ?? 60);
   const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
   if (!(seconds > 0)) throw new Error(`--seconds is ${values.seconds}: give a number above 0. ${usage}`);
   if (!Number.isSafeInteger(seed) || seed < 0)
     throw new Error(`--seed is ${values.seed}: give a whole number. ${usage}`);
-  return { seconds, seed };
+  const makeStore = stores[values.store];
+  if (makeStore === undefined) throw new Error(`--store is ${values.store}. ${usage}`);
+  return { seconds, seed, makeStore };
 }
 
 const counted = (counts: ReadonlyMap<string, number>) =>
   [...counts].map(([name, count]) => `${name} ${count}`).join(', ') || 'none';
 
 async function crash(): Promise<boolean> {
-  const { seconds, seed } = options();
+  const { seconds, seed, makeStore } = options();
   console.log(`seed ${seed}`);
-  const run = await CrashRun.start({ seed });
+  const store = await makeStore();
+  try {
+    return await crashOver(store, seconds, seed);
+  } finally {
+    await store.end();
+  }
+}
+
+/** @returns whether nothing was lost */
+async function crashOver(store: CrashStore, seconds: number, seed: number): Promise<boolean> {
+  const run = await CrashRun.start({ seed, store });
   const { dataDir } = run.service;
   process.once('SIGINT', () => {
     console.error(`\nThe data directory is kept: ${dataDir}`);

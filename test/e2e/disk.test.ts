@@ -5,6 +5,7 @@ import { tokenObjects } from '../service/database.js';
 import { type Refusal, refusal } from '../service/refusal.js';
 import { Service } from '../service/service.js';
 import { SmallDisk, whyNoSmallDisk } from '../service/small-disk.js';
+import { testOfSqlite } from '../service/tested-database.js';
 import { testedToken, whyLacking } from '../service/tested-token.js';
 
 const whyNot = whyNoSmallDisk() ?? whyLacking("the service's own SoftHSM2");
@@ -111,59 +112,65 @@ async function refusedStart(): Promise<string> {
 }
 
 (whyNot === undefined ? describe : describe.skip)('a disk', () => {
-  test('that is full: keys are used, changes are refused, and it goes on by itself when there is room', async () => {
-    const world = await serviceOn('.');
-    const objects = tokenObjects(service);
-    world.disk.fill();
-    const { refused, kept } = await refusedChange(world);
-    expect(refused).toMatchObject({
-      name: 'KMSInternalException',
-      message: 'Nothing was changed: the disk of the service is full.',
-    });
-    expect(await refusal(service.kms.createKey({}))).toMatchObject(newKeyRefused);
-    // no encryption is made that is not counted
-    expect(await refusal(service.kms.encrypt({ KeyId: world.unused, Plaintext }))).toMatchObject({
-      message: 'Nothing was changed: the disk of the service is full.',
-    });
-    await expectInUse(world);
-    await service.logged(/The database cannot be written to. The disk is full: make room/);
-    await service.logged(/"the disk is full: keys are used, but nothing is made or changed before there is room"/);
-    expect(tokenObjects(service)).toBe(objects);
-    await expectPatientWorkers();
-    world.disk.makeRoom();
-    await service.logged(/"the disk has less than 64 MiB left: make room"/);
-    await expectReady();
-    await expectWell(world, kept);
-    await service.stop();
-    world.disk.fill();
-    const said = await refusedStart();
-    if (said !== '')
-      expect(said).toMatch(/^hsm-kms: .* The disk is full: make room; what is running goes on by itself.$/);
-    await service.stop();
-    world.disk.makeRoom();
-    await service.serve();
-    await expectWell(world, kept);
-  });
+  testOfSqlite(
+    'that is full: keys are used, changes are refused, and it goes on by itself when there is room',
+    async () => {
+      const world = await serviceOn('.');
+      const objects = tokenObjects(service);
+      world.disk.fill();
+      const { refused, kept } = await refusedChange(world);
+      expect(refused).toMatchObject({
+        name: 'KMSInternalException',
+        message: 'Nothing was changed: the disk of the service is full.',
+      });
+      expect(await refusal(service.kms.createKey({}))).toMatchObject(newKeyRefused);
+      // no encryption is made that is not counted
+      expect(await refusal(service.kms.encrypt({ KeyId: world.unused, Plaintext }))).toMatchObject({
+        message: 'Nothing was changed: the disk of the service is full.',
+      });
+      await expectInUse(world);
+      await service.logged(/The database cannot be written to. The disk is full: make room/);
+      await service.logged(/"the disk is full: keys are used, but nothing is made or changed before there is room"/);
+      expect(tokenObjects(service)).toBe(objects);
+      await expectPatientWorkers();
+      world.disk.makeRoom();
+      await service.logged(/"the disk has less than 64 MiB left: make room"/);
+      await expectReady();
+      await expectWell(world, kept);
+      await service.stop();
+      world.disk.fill();
+      const said = await refusedStart();
+      if (said !== '')
+        expect(said).toMatch(/^hsm-kms: .* The disk is full: make room; what is running goes on by itself.$/);
+      await service.stop();
+      world.disk.makeRoom();
+      await service.serve();
+      await expectWell(world, kept);
+    },
+  );
 
-  test('that has made itself read-only: keys are used, and nothing is lost when it is mounted anew', async () => {
-    const world = await serviceOn('.');
-    world.disk.fail();
-    const { refused, kept } = await refusedChange(world);
-    expect(refused).toMatchObject({
-      name: 'KMSInternalException',
-      message: expect.stringMatching(/^(Nothing was changed: t|T)he disk of the service is (failing|read-only).$/),
-    });
-    expect(await refusal(service.kms.createKey({}))).toMatchObject(newKeyRefused);
-    await expectInUse(world);
-    await service.logged(/The database cannot be written to. The disk (fails|is read-only)/);
-    await service.logged(/"the disk is read-only: keys are used, but nothing is made or changed/);
-    await expectPatientWorkers();
-    await service.stop();
-    expect(await refusedStart()).toMatch(/^hsm-kms: .* The disk is read-only: check it/);
-    world.disk.checkAndMount();
-    await service.serve();
-    await expectWell(world, kept);
-  });
+  testOfSqlite(
+    'that has made itself read-only: keys are used, and nothing is lost when it is mounted anew',
+    async () => {
+      const world = await serviceOn('.');
+      world.disk.fail();
+      const { refused, kept } = await refusedChange(world);
+      expect(refused).toMatchObject({
+        name: 'KMSInternalException',
+        message: expect.stringMatching(/^(Nothing was changed: t|T)he disk of the service is (failing|read-only).$/),
+      });
+      expect(await refusal(service.kms.createKey({}))).toMatchObject(newKeyRefused);
+      await expectInUse(world);
+      await service.logged(/The database cannot be written to. The disk (fails|is read-only)/);
+      await service.logged(/"the disk is read-only: keys are used, but nothing is made or changed/);
+      await expectPatientWorkers();
+      await service.stop();
+      expect(await refusedStart()).toMatch(/^hsm-kms: .* The disk is read-only: check it/);
+      world.disk.checkAndMount();
+      await service.serve();
+      await expectWell(world, kept);
+    },
+  );
 
   test('of the token that is full: keys are used, none is made, and it goes on by itself when there is room', async () => {
     const world = await serviceOn('tokens');
