@@ -1,6 +1,6 @@
-/** What the system's package manager has to bring: SoftHSM2, a compiler for the native addons, openssl and NSS for tests. */
+/** What the system's package manager has to bring: SoftHSM2, a compiler for the native addons, openssl, NSS and PostgreSQL for tests. */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { runWithProgress } from './progress.mjs';
 
@@ -45,7 +45,14 @@ function missingPackages({ toCompile, toTest }) {
   if (toTest && !isCommand('openssl')) missing.push({ apt: 'openssl', elsewhere: 'openssl' });
   // the second token of the tests; certutil brings libsoftokn3.so with it
   if (toTest && !isCommand('certutil')) missing.push({ apt: 'libnss3-tools', elsewhere: 'NSS with its certutil' });
+  // the second database of the tests, which start a server of their own
+  if (toTest && !hasPostgres()) missing.push({ apt: 'postgresql', elsewhere: "PostgreSQL's server programs" });
   return missing;
+}
+
+function hasPostgres() {
+  const debian = '/usr/lib/postgresql';
+  return isCommand('initdb') || (existsSync(debian) && readdirSync(debian).length > 0);
 }
 
 /**
