@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { takePin } from '../server/environment-pin.js';
 import { version } from '../version.js';
+import { addBackupCommand } from './backup.js';
 import { addConfigCommand } from './config.js';
 import { addDoctorCommand } from './doctor.js';
 import { addExplainCommand } from './explain.js';
@@ -10,6 +11,7 @@ import { addIdentityCommand } from './identity.js';
 import { addInitCommand } from './init.js';
 import { addMigrateCommand } from './migrate.js';
 import { addResetKeyPolicyCommand } from './reset-key-policy.js';
+import { addRestoreCommand } from './restore.js';
 import { addServeCommand } from './serve.js';
 import { addTokenCommand } from './token.js';
 
@@ -21,6 +23,8 @@ for (const add of [
   addServeCommand,
   addInitCommand,
   addMigrateCommand,
+  addBackupCommand,
+  addRestoreCommand,
   addConfigCommand,
   addIdentityCommand,
   addExplainCommand,

@@ -5,9 +5,9 @@ import type { Store } from '../store/store.js';
  * How many encryptions one AES-GCM key may make with random 96-bit IVs: NIST SP 800-38D, 8.3, sets 2^32; beyond, two
  * IVs may be the same, which gives the key's authentication away.
  */
-const mostEncryptions = 2 ** 32;
+export const mostEncryptions = 2 ** 32;
 /** From here on the log warns: half of it. */
-const warnFrom = 2 ** 31;
+export const warnFrom = 2 ** 31;
 /** What a process sets aside at a time; what it does not use when it ends is lost to the key. */
 const smallestBlock = 2 ** 12;
 const largestBlock = 2 ** 20;

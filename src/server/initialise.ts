@@ -91,6 +91,13 @@ async function prepareMaterialIds(materialIds: MaterialIds, report: (what: strin
   }
 }
 
+/** Points SoftHSM2 to the tokens of this data directory, which may have been moved or copied. */
+export function writeSoftHsmConfiguration({ softHsm }: Pick<DataDirectory, 'softHsm'>): void {
+  const configuration = softHsmConfiguration(softHsm.tokens);
+  if (existsSync(softHsm.configuration) && readFileSync(softHsm.configuration, 'utf8') === configuration) return;
+  writePrivateFile(softHsm.configuration, configuration);
+}
+
 function initialiseOwnToken(settings: Settings, { softHsm }: DataDirectory, report: (what: string) => void): void {
   const hasToken = existsSync(softHsm.tokens) && readdirSync(softHsm.tokens).length > 0;
   if (hasToken && !existsSync(softHsm.userPin)) {
@@ -99,10 +106,7 @@ function initialiseOwnToken(settings: Settings, { softHsm }: DataDirectory, repo
     );
   }
   makePrivateDirectory(softHsm.tokens);
-  const configuration = softHsmConfiguration(softHsm.tokens);
-  if (!existsSync(softHsm.configuration) || readFileSync(softHsm.configuration, 'utf8') !== configuration) {
-    writePrivateFile(softHsm.configuration, configuration);
-  }
+  writeSoftHsmConfiguration({ softHsm });
   for (const file of [softHsm.securityOfficerPin, softHsm.userPin]) {
     if (!existsSync(file)) writePrivateFile(file, `${randomBytes(24).toString('base64url')}\n`);
   }

@@ -9,7 +9,8 @@ import type { Schema } from './schema.js';
 export const applicationId = 0x484b4d53;
 
 const migrationTable = 'kysely_migration';
-const known = Object.keys(migrations);
+/** Names of the migrations of this program, in their order. */
+export const knownMigrations: readonly string[] = Object.keys(migrations);
 /** Longer than another process's transaction takes, in milliseconds. */
 const busyMilliseconds = 10_000;
 
@@ -41,20 +42,20 @@ function judge(place: string, { tables, migrations: done, applicationId: id = 0 
   const isForeign = id !== 0 ? !isMarked : tables.length > 0 && !tables.includes(migrationTable);
   // another program that uses Kysely, as well
   const [first] = done;
-  const [firstKnown] = known;
+  const [firstKnown] = knownMigrations;
   if (isForeign || (first !== undefined && first !== firstKnown)) {
     const some = tables.slice(0, 3).join(', ');
     throw new DatabaseRefusedError(
       `${place} belongs to another program${some && ` (it has the tables ${some})`}: move it away and put hsm-kms's own back, or give hsm-kms a place of its own.`,
     );
   }
-  const unknown = done.filter((each) => !known.includes(each));
+  const unknown = done.filter((each) => !knownMigrations.includes(each));
   if (unknown.length > 0) {
     throw new DatabaseRefusedError(
       `${place} was made by a newer version of hsm-kms (it has the migration ${unknown.at(-1)}): use that version again, or put back the copy of the database from before the upgrade.`,
     );
   }
-  return { isEmpty: done.length === 0, pending: known.filter((each) => !done.includes(each)) };
+  return { isEmpty: done.length === 0, pending: knownMigrations.filter((each) => !done.includes(each)) };
 }
 
 /**
@@ -65,7 +66,7 @@ function judge(place: string, { tables, migrations: done, applicationId: id = 0 
  */
 export function inspectSqlite(file: string): DatabaseState {
   const place = `The database ${file}`;
-  if (!canBeRead(file)) return { isEmpty: true, pending: known };
+  if (!canBeRead(file)) return { isEmpty: true, pending: knownMigrations };
   return withSqlite(file, (database) => {
     const list = (statement: string) => database.prepare(statement).pluck().all() as string[];
     const tables = list(

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { CompiledQuery, Kysely, Migrator, type Transaction } from 'kysely';
+import { CompiledQuery, Kysely, type Migration, Migrator, type Transaction } from 'kysely';
 import type { Database } from './database.js';
 import { isTransient } from './database-errors.js';
 import type { DatabaseState } from './database-identity.js';
@@ -51,12 +51,46 @@ export class Store {
   /** Brings the schema up to date. @throws Error that says what failed, also for a database of a newer version */
   async migrate(): Promise<void> {
     await this.inspect();
+    const error = await this.migrateBy(migrations);
+    if (error)
+      throw new Error(`The database cannot be brought up to date: ${(error as Error).message}`, { cause: error });
+  }
+
+  /**
+   * Fills an empty database with content of this schema or of an older one, in one transaction: whole or not at all.
+   *
+   * @param migration the last one that the content knows
+   * @param content writes it, on the schema of that migration; what came later is then made of it
+   * @param finish on the schema of this program
+   * @throws what these throw
+   */
+  async fill(
+    migration: string,
+    content: (transaction: Kysely<unknown>) => Promise<void>,
+    finish: (transaction: Kysely<Schema>) => Promise<void>,
+  ): Promise<void> {
+    const last = Object.keys(migrations).at(-1);
+    const filling = Object.entries(migrations).map(([name, { up }]) => [
+      name,
+      {
+        async up(transaction: Kysely<unknown>) {
+          await up(transaction);
+          if (name === migration) await content(transaction);
+          if (name === last) await finish(transaction as Kysely<Schema>);
+        },
+      },
+    ]);
+    const error = await this.migrateBy(Object.fromEntries(filling));
+    if (error) throw error;
+  }
+
+  /** All that are not made yet, in one transaction. @returns why nothing was changed */
+  private async migrateBy(migrations: Record<string, Migration>): Promise<unknown> {
     const own = this.database.migrations?.();
     const db = own ? new Kysely<unknown>(own) : this.db;
     const { error } = await new Migrator({ db, provider: { getMigrations: async () => migrations } }).migrateToLatest();
     if (own) await db.destroy();
-    if (error)
-      throw new Error(`The database cannot be brought up to date: ${(error as Error).message}`, { cause: error });
+    return error;
   }
 
   /**

@@ -1,0 +1,126 @@
+import { existsSync } from 'node:fs';
+import type { Kysely } from 'kysely';
+import { environmentName, type Settings } from '../../config/settings.js';
+import { mostEncryptions, warnFrom } from '../../keys/encryption-budget.js';
+import { type Page, type Row, RowWriter } from '../../store/rows.js';
+import type { Schema } from '../../store/schema.js';
+import { dataDirectory } from '../data-directory.js';
+import { writeSoftHsmConfiguration } from '../initialise.js';
+import { storeOfSettings } from '../store-of-settings.js';
+import { usesOwnSoftHsm } from '../token-settings.js';
+import type { Header } from './archive.js';
+import { withOwnToken } from './back-up.js';
+import { atRest, expectEmptyDatabase, keepCredentialsFile } from './empty-place.js';
+import { expectSealOf, readArchive } from './read-archive.js';
+
+/** More changes than are made between an archive and the end of its restoration: no process takes old for new. */
+const revisionStep = 2 ** 30;
+/** The age of an archive is not known exactly where clocks differ. */
+const leastMargin = 2 ** 22;
+
+export interface RestoreOptions {
+  /** How often one key may have encrypted in a second since the archive was made. */
+  readonly encryptionsPerSecond: number;
+}
+
+/** What was restored. */
+export interface Restored {
+  readonly header: Header;
+  /** By so much the counted encryptions of each key material were raised. */
+  readonly margin: number;
+  /** Ids of keys whose current material has not much left of 2^32 encryptions. */
+  readonly toRotate: readonly string[];
+  /** Ids of keys whose waiting period ends before the service can be asked to cancel their deletion. */
+  readonly dueDeletions: readonly string[];
+}
+
+/**
+ * Fills the empty database that the settings name from an archive that their token has sealed: whole or not at all.
+ *
+ * @throws Error in one sentence that says what to do; then nothing was restored
+ */
+export async function restore(
+  settings: Settings,
+  path: string,
+  { encryptionsPerSecond }: RestoreOptions,
+  warn: (what: string) => void,
+): Promise<Restored> {
+  const facts = await readArchive(path);
+  const { header } = facts;
+  if (header.accountId !== settings.accountId) {
+    throw new Error(
+      `The archive ${path} is of the account ${header.accountId}, and the settings name ${settings.accountId}: set ${environmentName('accountId')}=${header.accountId}.`,
+    );
+  }
+  expectToken(settings);
+  return atRest(settings, async () => {
+    await expectEmptyDatabase(settings);
+    if (usesOwnSoftHsm(settings)) writeSoftHsmConfiguration(dataDirectory(settings));
+    await withOwnToken(settings, warn, (token, sealer) => expectSealOf({ token, sealer }, path, facts));
+    const age = Math.max(0, Date.now() - Date.parse(header.madeAt)) / 1000;
+    const margin = leastMargin + Math.ceil(age * encryptionsPerSecond);
+    keepCredentialsFile(settings);
+    const store = storeOfSettings(settings);
+    try {
+      return await store.exclusively('init', async () => {
+        await expectEmptyDatabase(settings);
+        let found: Pick<Restored, 'toRotate' | 'dueDeletions'> = { toRotate: [], dueDeletions: [] };
+        const last = header.migrations.at(-1) ?? '';
+        await store.fill(
+          last,
+          async (transaction) => {
+            const writer = new RowWriter(transaction);
+            const { digest } = await readArchive(path, (page) => writer.write(withMargin(page, margin)));
+            if (!digest.equals(facts.digest)) throw new Error(`The archive ${path} changes while it is read.`);
+          },
+          async (transaction) => {
+            await transaction
+              .updateTable('store_revision')
+              .set((row) => ({ revision: row('revision', '+', revisionStep) }))
+              .execute();
+            found = await keysToSee(transaction);
+          },
+        );
+        return { header, margin, ...found };
+      });
+    } finally {
+      await store.close();
+    }
+  });
+}
+
+/** @throws Error that says what to put where */
+function expectToken(settings: Settings): void {
+  const { softHsm } = dataDirectory(settings);
+  if (!usesOwnSoftHsm(settings)) return;
+  for (const needed of [softHsm.tokens, softHsm.userPin]) {
+    if (existsSync(needed)) continue;
+    throw new Error(
+      `There is no ${needed}: first put the token back from its back-up, that is, the directory tokens and the files token-user-pin and token-so-pin.`,
+    );
+  }
+}
+
+/** Encryptions that were made after the archive are not in it; the same IV twice would give a key away. */
+function withMargin(page: Page, margin: number): Page {
+  if (page.table !== 'key_materials') return page;
+  const raised = (row: Row): Row => ({
+    ...row,
+    encryptions_reserved: Math.min(mostEncryptions, Number(row.encryptions_reserved) + margin),
+  });
+  return { table: page.table, rows: page.rows.map(raised) };
+}
+
+async function keysToSee(db: Kysely<Schema>): Promise<Pick<Restored, 'toRotate' | 'dueDeletions'>> {
+  const toRotate = await db
+    .selectFrom('keys')
+    .innerJoin('key_materials', 'key_materials.id', 'keys.current_material_id')
+    .select('keys.id as id')
+    .where('keys.spec', '=', 'SYMMETRIC_DEFAULT')
+    .where('encryptions_reserved', '>=', warnFrom)
+    .orderBy('keys.id')
+    .execute();
+  const due = await db.selectFrom('keys').select('id').where('deletion_at', '<=', Date.now()).orderBy('id').execute();
+  const ids = (rows: readonly { id: string }[]) => rows.map(({ id }) => id);
+  return { toRotate: ids(toRotate), dueDeletions: ids(due) };
+}
