@@ -20,7 +20,10 @@ export class RevisionCache<V> {
   get(name: string, load: (name: string) => Promise<V | undefined>): V | Promise<V | undefined> {
     const revision = this.store.revisionOfTurn();
     // while nobody knows what has changed, everything is read from the store
-    if (revision === undefined) return load(name) as Promise<V | undefined>;
+    if (revision === undefined) {
+      this.uses.misses += 1;
+      return load(name);
+    }
     if (revision !== this.revision) {
       this.values.clear();
       this.revision = revision;
