@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type DatabaseConnection, type Kysely, PostgresDialect, PostgresDriver, sql } from 'kysely';
 import pg from 'pg';
 import type { Database } from './database.js';
 import { inspectPostgres } from './database-identity.js';
+import { postgresAccess } from './postgres-access.js';
 import { PostgresChanges } from './postgres-changes.js';
 import { PostgresColumnTypes } from './postgres-column-types.js';
 import { PostgresConnections } from './postgres-connections.js';
@@ -61,7 +61,7 @@ const types: pg.CustomTypesConfig = {
 
 /** A store in PostgreSQL. Nothing is connected yet. @throws Error that says what is wrong with the URL */
 export function openPostgres(location: PostgresLocation): Database {
-  const config = clientConfig(location);
+  const config = { ...postgresAccess(location.url, location.passwordFile), types };
   const changes = new PostgresChanges(() => new pg.Client({ ...config, ...timeouts }));
   const pool = new PostgresConnections({ ...config, ...timeouts, max: location.connections });
   return {
@@ -98,52 +98,4 @@ async function holdingLock<T>(connection: Kysely<unknown>, task: string, work: (
   } finally {
     await sql`select pg_advisory_unlock(hashtext(${`hsm-kms ${task}`}))`.execute(connection);
   }
-}
-
-function clientConfig({ url, passwordFile }: PostgresLocation): pg.ClientConfig {
-  return {
-    connectionString: withTls(url),
-    ...(passwordFile !== undefined && { password: () => passwordFrom(passwordFile) }),
-    application_name: 'hsm-kms',
-    keepAlive: true,
-    types,
-  };
-}
-
-function passwordFrom(file: string): string {
-  try {
-    return readFileSync(file, 'utf8').replace(/\r?\n$/, '');
-  } catch (error) {
-    throw new Error(`The file of the database's password, ${file}, cannot be read: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
-}
-
-const stricter: Readonly<Record<string, string>> = {
-  require: 'verify-full',
-  'verify-ca': 'verify-full',
-  'verify-full': 'verify-full',
-  disable: 'disable',
-};
-
-/**
- * TLS as the URL says: to another machine with a certificate that is verified, unless sslmode=disable. Weaker modes of
- * libpq, which encrypt for whoever answers, are taken for verify-full or refused.
- *
- * @throws Error that does not show the URL, which may hold a password
- */
-function withTls(text: string): string {
-  const url = new URL(text);
-  const host = url.searchParams.get('host') ?? url.hostname;
-  const isLocal = host === '' || host.startsWith('/') || ['localhost', '127.0.0.1', '[::1]', '::1'].includes(host);
-  const asked = url.searchParams.get('sslmode') ?? (isLocal ? 'disable' : 'verify-full');
-  const mode = stricter[asked];
-  if (mode === undefined) {
-    throw new Error(
-      `DATABASE_URL asks for sslmode=${asked}: set it to verify-full, with sslrootcert=FILE for a CA of your own, or to disable.`,
-    );
-  }
-  url.searchParams.set('sslmode', mode);
-  return url.href;
 }

@@ -42,6 +42,12 @@ test.each(['prefer', 'allow', 'no-verify', 'nonsense'])('TLS that does not verif
   expect(() => open(`?sslmode=${mode}`)).not.toThrow(secret);
 });
 
+test('parameters that would be overlooked are refused', () => {
+  expect(() => open('?sslmode=disable&target_session_attrs=read-write')).toThrow(
+    'DATABASE_URL has parameters that are not known (target_session_attrs): leave them out.',
+  );
+});
+
 test.each(['', '?sslmode=require', '?sslmode=verify-ca', '?sslmode=verify-full', '?sslmode=disable'])(
   'a URL is taken: %s',
   async (query) => {

@@ -2,7 +2,17 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -97,6 +107,23 @@ export class TestPostgres {
     }
   }
 
+  /** From now on it speaks TLS, and lets a role in with its password only, and over TLS only. */
+  async demandTls(role, { certificate, key }) {
+    const data = join(this.#directory, 'data');
+    for (const [file, name] of [
+      [certificate, 'server.crt'],
+      [key, 'server.key'],
+    ]) {
+      copyFileSync(file, join(data, name));
+      giveToServer(join(data, name), 0o600);
+    }
+    const rules = readFileSync(join(data, 'pg_hba.conf'), 'utf8');
+    const first = `hostssl all ${role} all scram-sha-256\nhost all ${role} all reject\n`;
+    writeFileSync(join(data, 'pg_hba.conf'), first + rules);
+    await this.execute('postgres', 'alter system set ssl = on');
+    await this.execute('postgres', 'select pg_reload_conf()');
+  }
+
   /** Ends the server as a crash of its machine does. */
   kill() {
     return this.#end('SIGKILL');
@@ -131,11 +158,11 @@ function asServer(program, parameters) {
     : [program, parameters];
 }
 
-function giveToServer(directory) {
-  chmodSync(directory, 0o755);
+function giveToServer(path, mode = 0o755) {
+  chmodSync(path, mode);
   if (process.geteuid?.() !== 0) return;
   const id = (flag) => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }));
-  chownSync(directory, id('-u'), id('-g'));
+  chownSync(path, id('-u'), id('-g'));
 }
 
 async function freePort() {
