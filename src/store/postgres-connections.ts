@@ -28,6 +28,8 @@ export class PostgresConnections {
     this.pool = new pg.Pool(config);
     // an idle connection that ends is replaced when one is needed
     this.pool.on('error', () => {});
+    // one that ends in the middle of a transaction, between two queries, fails the next of them
+    this.pool.on('connect', (client) => client.on('error', () => {}));
   }
 
   /** @throws DatabaseUnavailableError */
