@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Server as SecureServer, type ServerOptions } from 'node:https';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { AccessKeyUses } from '../authorization/access-key-uses.js';
 import { ClientCertificates } from '../authorization/client-certificates.js';
@@ -31,6 +32,9 @@ const keyStoreMilliseconds = 1_000;
 
 /** How often it is looked whether the token is still there, in milliseconds. */
 const tokenMilliseconds = 1_000;
+
+/** How long the database has for an answer when somebody asks whether the service is ready, in milliseconds. */
+const readinessMilliseconds = 2_000;
 
 /** A service whose token and store are open. It is given its connections. */
 export interface Serving {
@@ -173,10 +177,10 @@ async function unsignedPrincipal(identities: Identities) {
 }
 
 async function isAnswering(store: Store): Promise<boolean> {
-  try {
-    await store.db.selectFrom('leases').select('task').limit(1).execute();
-    return true;
-  } catch {
-    return false;
-  }
+  const answer = store.db.selectFrom('leases').select('task').limit(1).execute();
+  const isAnswered = answer.then(
+    () => true,
+    () => false,
+  );
+  return Promise.race([isAnswered, wait(readinessMilliseconds, false, { ref: false })]);
 }
