@@ -22,3 +22,12 @@ export async function refusal(call: Promise<unknown>): Promise<Refusal> {
 export async function refusalName(call: Promise<unknown>): Promise<string> {
   return (await refusal(call)).name;
 }
+
+/** What was answered, or the exception's name. */
+export async function outcomeOf(request: Promise<unknown>): Promise<unknown> {
+  try {
+    return await request;
+  } catch (error) {
+    return (error as Error).name;
+  }
+}

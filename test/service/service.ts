@@ -27,6 +27,10 @@ export interface ServiceOptions {
   readonly port?: number;
   /** More flags of `serve`. */
   readonly flags?: readonly string[];
+  /** More of the environment, for all commands over its data directory. */
+  readonly environment?: NodeJS.ProcessEnv;
+  /** False where there is nothing for `init` to make. */
+  readonly initialise?: boolean;
   /** What is done between `init` and the first `serve`. */
   readonly prepare?: (dataDir: string) => Promise<void>;
 }
@@ -58,15 +62,19 @@ export class Service {
   private readonly clients: KMS[] = [];
   private client: KMS | undefined;
 
-  private constructor(private readonly options: ServiceOptions) {}
+  private constructor(private readonly options: ServiceOptions) {
+    if (options.environment) environments.set(this.dataDir, options.environment);
+  }
 
   /** Makes a data directory, and serves. @throws Error with what the service printed when it does not start */
   static async start(options: ServiceOptions = {}): Promise<Service> {
     expectFreshBuild();
     const service = new Service(options);
     try {
-      const { code, output } = await hsmKms('init', '--data-dir', service.dataDir);
-      if (code !== 0) throw new Error(`hsm-kms init failed: ${output}`);
+      if (options.initialise ?? true) {
+        const { code, output } = await hsmKms('init', '--data-dir', service.dataDir);
+        if (code !== 0) throw new Error(`hsm-kms init failed: ${output}`);
+      }
       await options.prepare?.(service.dataDir);
       await service.serve();
     } catch (error) {
@@ -242,7 +250,11 @@ export async function freePort(): Promise<number> {
 /** The Node.js that runs the service. */
 export const serviceNode = () => testedToken.node?.() ?? process.execPath;
 
+/** What there is more of it, by data directory. */
+export const environments = new Map<string, NodeJS.ProcessEnv>();
+
 /** What a process of the service finds in its environment: the tested token and database. */
 export function serviceEnvironment(dataDir: string): NodeJS.ProcessEnv {
-  return { ...cleanEnvironment(), ...testedToken.settings(dataDir), ...testedDatabase.settings(dataDir) };
+  const tested = { ...testedToken.settings(dataDir), ...testedDatabase.settings(dataDir) };
+  return { ...cleanEnvironment(), ...tested, ...environments.get(dataDir) };
 }
