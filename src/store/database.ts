@@ -13,7 +13,7 @@ export interface Database {
   /** The time by which all processes of the store go, in milliseconds since the epoch. */
   time(db: Kysely<unknown>): Promise<number>;
   /** Lets one process of all nodes at a time do something, where files of one machine do not see to that. */
-  exclusively?<T>(db: Kysely<unknown>, task: string, work: () => Promise<T>): Promise<T>;
+  exclusively?<T>(task: string, work: () => Promise<T>): Promise<T>;
   readonly changes: Changes;
   /** Ends what is beside the dialect. */
   close(): Promise<void>;

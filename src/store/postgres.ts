@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { type DatabaseConnection, type Kysely, PostgresDialect, PostgresDriver, sql } from 'kysely';
+import { type DatabaseConnection, Kysely, PostgresDialect, PostgresDriver, sql } from 'kysely';
 import pg from 'pg';
 import type { Database } from './database.js';
 import { inspectPostgres } from './database-identity.js';
@@ -79,7 +79,16 @@ export function openPostgres(location: PostgresLocation): Database {
       }>`select (extract(epoch from clock_timestamp()) * 1000)::bigint as now`.execute(db);
       return rows[0]?.now ?? Date.now();
     },
-    exclusively: (db, task, work) => db.connection().execute((connection) => holdingLock(connection, task, work)),
+    async exclusively(task, work) {
+      // the work may need all that the store may make
+      const connections = new PostgresConnections({ ...config, ...timeouts, max: 1 });
+      const own = new Kysely<unknown>({ dialect: new PostgresStoreDialect(connections) });
+      try {
+        return await own.connection().execute((connection) => holdingLock(connection, task, work));
+      } finally {
+        await own.destroy();
+      }
+    },
     changes,
     close: () => changes.close(),
   };

@@ -141,7 +141,7 @@ export class Store {
 
   /** Does what several nodes must not do at the same time; it ends with the process. */
   exclusively<T>(task: string, work: () => Promise<T>): Promise<T> {
-    return this.database.exclusively?.(this.db as Kysely<unknown>, task, work) ?? work();
+    return this.database.exclusively?.(task, work) ?? work();
   }
 
   /** The time by which all processes of the store go, in milliseconds since the epoch: clocks of nodes differ. */

@@ -23,9 +23,9 @@ describeNodes('nodes that start', () => {
   });
 
   /** A data directory of a node with this database. */
-  function newNode(url: string): string {
+  function newNode(url: string, more: NodeJS.ProcessEnv = {}): string {
     const dataDir = mkdtempSync(join(directory, 'node-'));
-    environments.set(dataDir, commons.environment(url));
+    environments.set(dataDir, { ...commons.environment(url), ...more });
     return dataDir;
   }
 
@@ -34,7 +34,7 @@ describeNodes('nodes that start', () => {
 
   test('inits of three nodes at once make one administrator and one of each key of the service', async () => {
     const url = await commons.postgres.createDatabase();
-    const dirs = [newNode(url), newNode(url), newNode(url)];
+    const dirs = [newNode(url), newNode(url), newNode(url, { HSM_KMS_DATABASE_CONNECTIONS: '1' })];
     const results = await Promise.all(dirs.map(init));
     expect(results.map(({ code, output }) => (code === 0 ? 0 : output))).toEqual([0, 0, 0]);
     const output = results.map((each) => each.output).join('');
