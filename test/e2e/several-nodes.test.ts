@@ -141,7 +141,6 @@ describeNodes('changes on several nodes', () => {
       },
       end: () => {
         for (const { database } of nodes.all) database.losesNotifications = false;
-        expect(others.map(({ database }) => database.lost)).toEqual([expect.any(Number), expect.any(Number)]);
         for (const { database } of others) expect(database.lost).toBeGreaterThan(0);
       },
     },
