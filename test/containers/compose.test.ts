@@ -1,51 +1,22 @@
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { freePort } from '../service/service.js';
-import { docker, dockerCommand, whyNoEngine } from './engine.js';
-import { buildMilliseconds, projectRoot, serviceImage, softHsmImage } from './image.js';
-import { randomName, Secrets, ServiceContainer } from './service-container.js';
-
-const answers = ([command = '', ...words]: readonly string[]) => spawnSync(command, [...words, 'version']).status === 0;
-const composeCommand = [[dockerCommand, 'compose'], ['docker-compose']].find(answers);
-const why = whyNoEngine() ?? (composeCommand ? undefined : 'there is neither docker compose nor docker-compose');
-if (why && !whyNoEngine()) console.warn(`skipped, tests of docker-compose.yml: ${why}`);
+import { Project, whyNoCompose } from './compose-project.js';
+import { docker } from './engine.js';
+import { buildMilliseconds, serviceImage, softHsmImage } from './image.js';
+import { Secrets, ServiceContainer } from './service-container.js';
 
 const run = promisify(execFile);
-
-/** A project of its own of the files in the clone. */
-class Project {
-  private readonly name = randomName();
-
-  constructor(
-    private readonly files: readonly string[],
-    private readonly variables: Readonly<Record<string, string>>,
-  ) {}
-
-  async compose(...parameters: string[]): Promise<string> {
-    const [command = '', ...words] = composeCommand ?? [];
-    const files = this.files.flatMap((file) => ['--file', join(projectRoot, file)]);
-    const { stdout } = await run(command, [...words, ...files, '--project-name', this.name, ...parameters], {
-      cwd: projectRoot,
-      env: { ...process.env, ...this.variables },
-    });
-    return stdout.trim();
-  }
-
-  async up(): Promise<ServiceContainer> {
-    await this.compose('up', '--detach', '--no-build');
-    return ServiceContainer.existing(await this.compose('ps', '--quiet', 'hsm-kms'));
-  }
-
-  async remove(): Promise<void> {
-    await this.compose('down', '--volumes');
-  }
-}
-
+const why = whyNoCompose();
 const describeWithCompose = why ? describe.skip : describe;
+const up = async (project: Project) => {
+  await project.up();
+  return ServiceContainer.existing(await project.container('hsm-kms'));
+};
 let image: string;
 let port: number;
 beforeAll(async () => {
@@ -63,7 +34,7 @@ describeWithCompose('docker-compose.yml', () => {
       HSM_KMS_PUBLISHED_PORT: String(port),
       HSM_KMS_ACCOUNT_ID: '111122223333',
     });
-    container = await project.up();
+    container = await up(project);
   });
   afterAll(() => project?.remove());
 
@@ -89,7 +60,7 @@ describeWithCompose('docker-compose.yml', () => {
     const KeyId = KeyMetadata?.KeyId as string;
     const { CiphertextBlob } = await container.kms.encrypt({ KeyId, Plaintext: Buffer.from('plaintext') });
     await project.compose('down');
-    container = await project.up();
+    container = await up(project);
     const { Plaintext } = await container.kms.decrypt({ CiphertextBlob });
     expect(Buffer.from(Plaintext ?? []).toString()).toBe('plaintext');
   });
@@ -140,7 +111,7 @@ describeWithCompose('docker-compose.vendor.yml, with SoftHSM2 for the vendor', (
   });
 
   test("keeps the keys in the vendor's token", async () => {
-    const container = await project.up();
+    const container = await up(project);
     const { KeyMetadata } = await container.kms.createKey({ KeySpec: 'HMAC_256', KeyUsage: 'GENERATE_VERIFY_MAC' });
     const KeyId = KeyMetadata?.KeyId as string;
     await container.kms.generateMac({ KeyId, Message: Buffer.from('message'), MacAlgorithm: 'HMAC_SHA_256' });
