@@ -25,13 +25,16 @@ const overPostgres = [
   ...['identity', 'custom-key-stores', 'keys-in-key-stores', 'last-usage', 'paging', 'secrets', 'workers', 'quotas'],
 ];
 
-/** Suites over a token that fails, one at a time: they look at how soon the service is back. */
-const failing = ['token-absence', 'token-crashes', 'token-faults', 'token-faults-of-two', 'token-hangs'];
+/** Suites over what fails, one at a time: they look at how soon the service is back, and nodes at how soon they agree. */
+const failing = [
+  ...['token-absence', 'token-crashes', 'token-faults', 'token-faults-of-two', 'token-hangs'],
+  ...['several-nodes', 'nodes-failures'],
+];
 
 const endToEnd = (names) => names.map((name) => `test/e2e/${name}.test.ts`);
 const everything = [
   { over: 'SoftHSM2', token: 'softhsm', files: endToEnd(failing).map((file) => `--testPathIgnorePatterns=${file}`) },
-  { over: 'a token that fails', token: 'softhsm', files: ['--runInBand', ...endToEnd(failing)] },
+  { over: 'what fails', token: 'softhsm', files: ['--runInBand', ...endToEnd(failing)] },
   {
     over: 'PostgreSQL',
     database: 'postgres',
