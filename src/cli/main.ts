@@ -4,6 +4,7 @@ import { takePin } from '../server/environment-pin.js';
 import { version } from '../version.js';
 import { addBackupCommand } from './backup.js';
 import { addConfigCommand } from './config.js';
+import { addCopyStoreCommand } from './copy-store.js';
 import { addDoctorCommand } from './doctor.js';
 import { addExplainCommand } from './explain.js';
 import { addHealthCommand } from './health.js';
@@ -25,6 +26,7 @@ for (const add of [
   addMigrateCommand,
   addBackupCommand,
   addRestoreCommand,
+  addCopyStoreCommand,
   addConfigCommand,
   addIdentityCommand,
   addExplainCommand,

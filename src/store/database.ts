@@ -14,6 +14,8 @@ export interface Database {
   time(db: Kysely<unknown>): Promise<number>;
   /** Lets one process of all nodes at a time do something, where files of one machine do not see to that. */
   exclusively?<T>(task: string, work: () => Promise<T>): Promise<T>;
+  /** How many connections other processes of this program have, where no file of one machine tells. */
+  otherConnections?(db: Kysely<unknown>): Promise<number>;
   readonly changes: Changes;
   /** Ends what is beside the dialect. */
   close(): Promise<void>;

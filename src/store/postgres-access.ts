@@ -1,8 +1,11 @@
 import { readFileSync } from 'node:fs';
 import type pg from 'pg';
 
+/** What the server shows of our connections. */
+export const applicationName = 'hsm-kms';
+
 /** Query parameters of a URL that mean something here; the others of libpq are refused, not overlooked. */
-const known = ['host', 'port', 'user', 'password', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'application_name'];
+const known = ['host', 'port', 'user', 'password', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey'];
 
 /** libpq's modes that encrypt for whoever answers are taken for the strict one, or refused. */
 const verifies: Readonly<Record<string, boolean>> = {
@@ -36,7 +39,7 @@ export function postgresAccess(url: string, passwordFile: string | undefined): p
     database: decodeURIComponent(pathname.slice(1)),
     password: passwordFile === undefined ? givenPassword : () => passwordFrom(passwordFile),
     ssl: tlsOf(host, query),
-    application_name: query.get('application_name') ?? 'hsm-kms',
+    application_name: applicationName,
     keepAlive: true,
   };
 }

@@ -3,7 +3,7 @@ import { type DatabaseConnection, Kysely, PostgresDialect, PostgresDriver, sql }
 import pg from 'pg';
 import type { Database } from './database.js';
 import { inspectPostgres } from './database-identity.js';
-import { postgresAccess } from './postgres-access.js';
+import { applicationName, postgresAccess } from './postgres-access.js';
 import { PostgresChanges } from './postgres-changes.js';
 import { PostgresColumnTypes } from './postgres-column-types.js';
 import { PostgresConnections } from './postgres-connections.js';
@@ -88,6 +88,13 @@ export function openPostgres(location: PostgresLocation): Database {
       } finally {
         await own.destroy();
       }
+    },
+    otherConnections: async (db) => {
+      const { rows } = await sql<{ connections: number }>`
+        select count(*) as connections from pg_stat_activity
+        where datname = current_database() and application_name = ${applicationName} and pid <> pg_backend_pid()
+      `.execute(db);
+      return rows[0]?.connections ?? 0;
     },
     changes,
     close: () => changes.close(),

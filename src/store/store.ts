@@ -144,6 +144,11 @@ export class Store {
     return this.database.exclusively?.(task, work) ?? work();
   }
 
+  /** How many connections other processes have to the store; 0 where files of one machine tell who works with it. */
+  async otherConnections(): Promise<number> {
+    return (await this.database.otherConnections?.(this.db as Kysely<unknown>)) ?? 0;
+  }
+
   /** The time by which all processes of the store go, in milliseconds since the epoch: clocks of nodes differ. */
   time(): Promise<number> {
     return this.database.time(this.db as Kysely<unknown>);

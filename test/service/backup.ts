@@ -60,8 +60,13 @@ export async function killedAfter(
 }
 
 /** Serves from a data directory until the work is done. */
-export async function withService(dataDir: string, work: (url: string) => Promise<void>): Promise<void> {
-  const child = spawn(serviceNode(), [mainModule, 'serve', '--data-dir', dataDir, '--port', '0', '--workers', '1'], {
+export async function withService(
+  dataDir: string,
+  work: (url: string) => Promise<void>,
+  ...flags: string[]
+): Promise<void> {
+  const parameters = ['serve', '--data-dir', dataDir, '--port', '0', '--workers', '1', ...flags];
+  const child = spawn(serviceNode(), [mainModule, ...parameters], {
     env: serviceEnvironment(dataDir),
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -33,7 +33,7 @@ export async function expectEmptyDatabase(settings: Settings): Promise<void> {
   throw new Error(
     settings.databaseUrl === undefined
       ? `The database ${database} holds something already: move it away with its -wal and -shm files, or set HSM_KMS_DATA_DIR to another directory.`
-      : 'The database in PostgreSQL holds something already: make another with createdb --encoding=UTF8, and name that one in DATABASE_URL.',
+      : 'The database in PostgreSQL holds something already: make another with createdb --encoding=UTF8, and name that one instead.',
   );
 }
 
