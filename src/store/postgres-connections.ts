@@ -43,8 +43,9 @@ export class PostgresConnections {
         this.awaySince = undefined;
         return discardedAfterFailure(client);
       } catch (error) {
-        this.awaySince ??= performance.now();
+        // a server that refuses is there
         if (!isLostConnection(error)) throw explained(error);
+        this.awaySince ??= performance.now();
         if (this.isAway() || performance.now() + pause > end) {
           throw new DatabaseUnavailableError(`PostgreSQL does not answer: ${(error as Error).message}`, {
             cause: error,

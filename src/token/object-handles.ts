@@ -59,6 +59,25 @@ export class ObjectHandles {
     return found.length === 0 && this.profile.relistObjects?.() ? this.search(session, object) : found;
   }
 
+  /**
+   * The same, believed when there is none only of a token that shows another object which is always there, before and
+   * after: one that came back in between hid the first, and shows the second.
+   *
+   * @throws ObjectMissingError when the token shows neither
+   */
+  findBeside(session: pkcs11.Handle, object: KeyObject, landmark: KeyObject | undefined): pkcs11.Handle[] {
+    const expectLandmark = () => {
+      if (landmark === undefined || this.find(session, landmark).length > 0) return;
+      throw new ObjectMissingError('the token does not show what must be there: nothing can be said to be destroyed');
+    };
+    const first = this.find(session, object);
+    if (first.length > 0) return first;
+    expectLandmark();
+    const second = this.find(session, object);
+    if (second.length === 0) expectLandmark();
+    return second;
+  }
+
   private search(session: pkcs11.Handle, object: KeyObject): pkcs11.Handle[] {
     const { cryptoki } = this;
     cryptoki.C_FindObjectsInit(

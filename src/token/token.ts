@@ -20,7 +20,7 @@ import { ecdh1, gcmIvBytes, type Mechanism } from './mechanisms.js';
 import { loadModule, outlastLoginOfAnother, useSlot } from './module.js';
 import type { KeyObject } from './object-handles.js';
 import { type LabelledObject, listKeyObjects, readLabelled } from './object-index.js';
-import { ObjectMissingError, TokenError, tokenError } from './return-values.js';
+import { TokenError, tokenError } from './return-values.js';
 import type { VersionedKey } from './session-copies.js';
 import { TokenCalls } from './token-calls.js';
 import type { TokenConnection } from './token-connection.js';
@@ -383,18 +383,7 @@ export class Token {
     this.calls.now((session, { handles, copies }) => {
       handles.forget(key);
       copies.forget(key);
-      const search = () => handles.find(session, key);
-      const expectLandmark = () => {
-        if (this.landmark === undefined || handles.find(session, this.landmark).length > 0) return;
-        throw new ObjectMissingError('the token does not show what must be there: nothing can be said to be destroyed');
-      };
-      let found = search();
-      if (found.length === 0) {
-        // a token that came back after the first search shows the landmark, and the key as well
-        expectLandmark();
-        found = search();
-        if (found.length === 0) expectLandmark();
-      }
+      const found = handles.findBeside(session, key, this.landmark);
       for (const handle of found) this.cryptoki.C_DestroyObject(session, handle);
     }, key);
   }
