@@ -181,6 +181,11 @@ export const settingTable = {
     type: truth.default(false),
     meaning: 'Answer unsigned requests as the first administrator; only on a loopback address, only for laboratories',
   },
+  jwks: {
+    type: truth.default(true),
+    meaning:
+      'Answer /.well-known/jwks.json and /keys/ID/jwk, to everyone, with the public keys that carry the tag hsm-kms:publish=jwks',
+  },
   metrics: {
     type: z.enum(['loopback', 'everyone', 'off']).default('loopback'),
     meaning: 'Who may read /metrics: programs on this machine, everyone, or nobody',

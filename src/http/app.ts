@@ -9,6 +9,7 @@ import { operationOfTarget } from '../contract/operations.js';
 import { answer } from '../operations/pipeline.js';
 import { callerOf } from './caller.js';
 import { createExpressServer } from './express-without-prototype-changes.js';
+import { JwksPages, jwkPaths, jwksPath } from './jwks.js';
 import { answerMetrics } from './metrics-page.js';
 import { ObservedRequest } from './observed-request.js';
 import { asKmsError, type HttpServices, type Protocol } from './protocol.js';
@@ -38,6 +39,11 @@ export function createHttpServer(services: HttpServices, tls?: ServerOptions): S
   });
   const { metricsPage } = services;
   if (metricsPage) app.get('/metrics', (request, response) => answerMetrics(metricsPage, request, response));
+  const { publishedKeys } = services;
+  if (publishedKeys) {
+    const pages = new JwksPages(publishedKeys);
+    app.get([jwksPath, jwkPaths], (request, response) => answerJwks(pages, services.log, request, response));
+  }
   app.use((request, response) => handle(services, request, response));
 
   // a request without a Host header is refused by the signature's verification, in KMS's words
@@ -49,6 +55,15 @@ export function createHttpServer(services: HttpServices, tls?: ServerOptions): S
   server.prependListener('tlsClientError', (_error, socket: Duplex) => socket.destroy());
   server.on('clientError', (error, socket) => refuseConnection(services.log, socket, error));
   return server;
+}
+
+async function answerJwks(pages: JwksPages, log: Logger, request: IncomingMessage, response: ServerResponse) {
+  try {
+    await pages.answer(request, response);
+  } catch (error) {
+    log.error({ err: error }, 'the published keys cannot be read');
+    sendText(response, 503, 'The published keys cannot be read at the moment.\n');
+  }
 }
 
 /** The last answer on a connection whose bytes are no request. */

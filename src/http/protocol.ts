@@ -4,6 +4,7 @@ import type { ClientCertificates } from '../authorization/client-certificates.js
 import type { AccessKey } from '../authorization/identities.js';
 import type { Principal } from '../authorization/principal.js';
 import { KmsError } from '../contract/kms-error.js';
+import type { PublishedKeys } from '../keys/published-keys.js';
 import type { Metrics } from '../metrics/metrics.js';
 import type { Kms } from '../operations/kms.js';
 import type { Sts } from '../sts/sts.js';
@@ -23,6 +24,8 @@ export interface HttpServices {
   readonly unsignedPrincipal: Principal | undefined;
   /** Who may come in over which connection. */
   readonly clientCertificates: ClientCertificates;
+  /** Undefined where none are published. */
+  readonly publishedKeys: PublishedKeys | undefined;
   readonly maxBodyBytes: number;
   readonly log: Logger;
   readonly metrics: Metrics;

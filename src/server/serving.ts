@@ -13,6 +13,7 @@ import type { MetricsPage } from '../http/metrics-page.js';
 import { SigV4Verifier } from '../http/sigv4/verifier.js';
 import type { Tracing } from '../http/tracing.js';
 import { Capabilities } from '../keys/capabilities.js';
+import { PublishedKeys } from '../keys/published-keys.js';
 import { RequestQuotas } from '../operations/request-quotas.js';
 import { Leases } from '../store/leases.js';
 import type { Store } from '../store/store.js';
@@ -105,6 +106,7 @@ export async function startServing(
       stsVerifier: verifierFor('sts', [settings.region, 'us-east-1']),
       unsignedPrincipal: settings.insecureNoAuth ? await unsignedPrincipal(identities) : undefined,
       clientCertificates: new ClientCertificates(settings.tlsClients),
+      publishedKeys: settings.jwks ? new PublishedKeys(store, kms.keys) : undefined,
       maxBodyBytes: settings.maxBodyBytes,
       log,
       metrics,
