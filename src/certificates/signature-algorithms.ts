@@ -136,9 +136,14 @@ function pssHash({ algorithmParams }: AlgorithmIdentifier): Hash | undefined {
   return mask.algorithmId === hashAlgorithm.algorithmId && saltLength === hashes[hash].bytes ? hash : undefined;
 }
 
-/** Whether a signature, in X.509's form, is the key's. @param spki DER SubjectPublicKeyInfo */
+/**
+ * Whether a signature, in X.509's form, is the key's. A stranger may sign with any hash by any curve.
+ *
+ * @param spki DER SubjectPublicKeyInfo
+ */
 export function isSignedBy(spki: Buffer, name: SignatureAlgorithmName, data: Buffer, signature: Buffer): boolean {
   const { key: kind, hash, padding }: SignatureAlgorithm = signatureAlgorithms[name];
   const key = certifiableKey(spki);
-  return kindOfKey(key) === kind && verify(hash, data, { key, ...padding }, signature);
+  const type = kind === 'rsa' || kind === 'ed25519' ? kind : 'ec';
+  return key.asymmetricKeyType === type && verify(hash, data, { key, ...padding }, signature);
 }

@@ -3,8 +3,10 @@ import { Command } from 'commander';
 import { takePin } from '../server/environment-pin.js';
 import { version } from '../version.js';
 import { addBackupCommand } from './backup.js';
+import { addCertificateCommand } from './certificate.js';
 import { addConfigCommand } from './config.js';
 import { addCopyStoreCommand } from './copy-store.js';
+import { addCsrCommand } from './csr.js';
 import { addDoctorCommand } from './doctor.js';
 import { addExplainCommand } from './explain.js';
 import { addHealthCommand } from './health.js';
@@ -30,6 +32,8 @@ for (const add of [
   addConfigCommand,
   addIdentityCommand,
   addExplainCommand,
+  addCsrCommand,
+  addCertificateCommand,
   addHealthCommand,
   addTokenCommand,
   addResetKeyPolicyCommand,

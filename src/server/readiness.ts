@@ -19,7 +19,7 @@ const certificateRequired = 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED';
  * @throws Error that says in a line why it is not ready
  */
 export async function askReadiness(settings: Settings): Promise<string> {
-  const url = readinessUrl(settings);
+  const url = new URL('/readyz', serviceUrl(settings));
   let answer: { status: number | undefined; body: string };
   try {
     answer = await ask(url);
@@ -47,8 +47,9 @@ async function ask(url: URL): Promise<{ status: number | undefined; body: string
   return { status: response.statusCode, body: (await text(response)).trim() };
 }
 
-function readinessUrl(settings: Settings): URL {
+/** Where a program on this machine finds the service of these settings. */
+export function serviceUrl(settings: Settings): URL {
   const address = loopbackOf[settings.host] ?? settings.host;
   const scheme = servesTls(settings) ? 'https' : 'http';
-  return new URL(`${scheme}://${address.includes(':') ? `[${address}]` : address}:${settings.port}/readyz`);
+  return new URL(`${scheme}://${address.includes(':') ? `[${address}]` : address}:${settings.port}/`);
 }

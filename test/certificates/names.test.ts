@@ -3,7 +3,7 @@ import { makeCertificationRequest, subjectOf } from '../../src/certificates/cert
 import { distinguishedNameText, parseDistinguishedName } from '../../src/certificates/distinguished-name.js';
 import { toPem } from '../../src/certificates/pem.js';
 import { parseSubjectAltNames, subjectAltNamesText } from '../../src/certificates/subject-alt-names.js';
-import { OpenSsl } from './openssl.js';
+import { OpenSsl } from '../service/openssl.js';
 import { softwareSigner } from './software-signer.js';
 
 const openssl = new OpenSsl();
