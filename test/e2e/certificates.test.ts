@@ -9,7 +9,7 @@ import { selfSigned } from '../service/certificates.js';
 import { newUser } from '../service/identities.js';
 import { OpenSsl } from '../service/openssl.js';
 import { environments, hsmKms, Service } from '../service/service.js';
-import { offeredRows } from '../service/tested-token.js';
+import { offeredRows, testWith } from '../service/tested-token.js';
 
 const openssl = new OpenSsl();
 let service: Service;
@@ -151,8 +151,8 @@ test('what is not possible is refused with a sentence', async () => {
   );
 });
 
-test.each(offeredRows(['ECC_SECG_P256K1'] as const, (spec) => spec))('%s signs no certificates', async (spec) => {
-  expect(await refused('csr', '--key', await newAlias(spec), '--subject', 'CN=a')).toMatch(
+testWith('ECC_SECG_P256K1', 'a key on secp256k1 signs no certificates', async () => {
+  expect(await refused('csr', '--key', await newAlias('ECC_SECG_P256K1'), '--subject', 'CN=a')).toMatch(
     /^Certificates are for RSA keys of at least 2048 bits, and for keys on P-256, P-384, P-521 and Ed25519\.$/,
   );
 });
