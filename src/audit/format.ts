@@ -52,6 +52,9 @@ export interface Checkpoint {
   readonly keyId: string;
 }
 
+/** What who holds the key adds to it. */
+export type UnsignedCheckpoint = Omit<Checkpoint, 'storeRevision' | 'algorithm' | 'keyId'>;
+
 /** SHA-256 of a line's bytes without its LF, in hex. */
 export function lineHash(line: string | Uint8Array): string {
   return hash('sha256', line, 'hex');

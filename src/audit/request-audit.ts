@@ -1,0 +1,67 @@
+import { KmsError } from '../contract/kms-error.js';
+import type { EventStream } from './event-stream.js';
+import type { EndedRequest, RequestRecords } from './request-record.js';
+
+/** Writes down what becomes of requests. */
+export interface RequestAudit {
+  /** @throws KmsError KMSInternalException while nothing can be written: nothing is to be done then */
+  expectWritable(): void;
+  /**
+   * Writes a request down.
+   *
+   * @returns a promise where its answer has to wait until the event is on the disk; @rejects KmsError
+   * KMSInternalException when it could not be written: its answer must not leave
+   */
+  record(request: EndedRequest): Promise<void> | undefined;
+}
+
+export interface RequestAuditPolicy {
+  /** Answers wait until their events are on the disk. */
+  readonly durable: boolean;
+  /** Requests are answered also while their events cannot be written. */
+  readonly failOpen: boolean;
+}
+
+/** Writes requests down in the worker's stream. */
+export class StreamedRequestAudit implements RequestAudit {
+  constructor(
+    private readonly stream: EventStream,
+    private readonly records: RequestRecords,
+    private readonly policy: RequestAuditPolicy,
+  ) {}
+
+  expectWritable(): void {
+    const { trouble } = this.stream;
+    if (trouble && !this.policy.failOpen) throw unwritten(trouble);
+  }
+
+  record(request: EndedRequest): Promise<void> | undefined {
+    const { stream, policy } = this;
+    stream.append(this.records.record(request));
+    // one that is refused because nothing can be written need not wait for that
+    if (!policy.durable || stream.trouble) return undefined;
+    return policy.failOpen ? stream.durable().catch(() => {}) : this.durably(request);
+  }
+
+  private async durably({ id }: EndedRequest): Promise<void> {
+    try {
+      await this.stream.durable();
+    } catch (error) {
+      this.stream.withhold(id);
+      throw unwritten(error as Error);
+    }
+  }
+}
+
+/** What clients are told of each error: never a path. */
+const reasons: Readonly<Record<string, string>> = {
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the disk is full',
+  EROFS: 'the disk is read-only',
+  EIO: 'the disk fails',
+};
+
+function unwritten(cause: Error): KmsError {
+  const reason = reasons[(cause as NodeJS.ErrnoException).code ?? ''] ?? 'its directory cannot be written to';
+  return new KmsError('KMSInternalException', `The audit log cannot be written: ${reason}.`, { cause });
+}

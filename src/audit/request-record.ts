@@ -1,0 +1,135 @@
+import { randomUUID } from 'node:crypto';
+import type { CreateKeyResponse } from '@aws-sdk/client-kms';
+import type { Decision } from '../authorization/policy/decide.js';
+import type { Principal } from '../authorization/principal.js';
+import type { RequestSource } from '../authorization/request-source.js';
+import type { OperationName } from '../contract/operation-types.js';
+import { isoTime } from './iso-time.js';
+import { isReadOnly, requestParameters, responseElements } from './shown-members.js';
+import { actionElements, actionParameters, actionResources } from './shown-parameters.js';
+import { unknownIdentity, userIdentity } from './user-identity.js';
+
+/** What was learned about a request on its way: each part when it was known. */
+export interface RequestTrail {
+  /** As the contract made it of the request: undefined for one that does not fit. */
+  input: unknown;
+  output: unknown;
+  /** ARNs of the keys that were found. */
+  keys: readonly string[];
+  /** On the last permission that was asked for. */
+  decision: Decision | undefined;
+}
+
+/** A request that is over, or whose answer is about to leave. */
+export interface EndedRequest {
+  readonly id: string;
+  readonly service: 'kms' | 'sts';
+  /** Of the operation or the action; undefined when the request names none that there is. */
+  readonly operation: string | undefined;
+  /** When it came, in milliseconds since the epoch. */
+  readonly receivedAt: number;
+  readonly milliseconds: number;
+  /** Undefined when nobody knows. */
+  readonly principal: Principal | undefined;
+  readonly accessKeyId: string | undefined;
+  /** What a request says that nobody could be told to have made. */
+  readonly accessKeyIdClaimed: string | undefined;
+  readonly source: Pick<RequestSource, 'ip' | 'userAgent'>;
+  readonly tls: { readonly version: string; readonly cipherSuite: string } | undefined;
+  readonly trail: RequestTrail;
+  readonly error: { readonly code: string; readonly message: string | undefined } | undefined;
+}
+
+/** Whose events they are. */
+export interface AuditedHome {
+  readonly region: string;
+  readonly accountId: string;
+}
+
+const mostUserAgent = 1_024;
+const mostMessage = 1_024;
+export const eventVersion = '1.11';
+
+/** Makes the records of requests, CloudTrail's, as JSON. What all have in common is made once. */
+export class RequestRecords {
+  private readonly region: string;
+  private readonly end: string;
+  private readonly keyStart: string;
+  private userAgent: string | undefined;
+  private userAgentText = 'null';
+
+  constructor({ region, accountId }: AuditedHome) {
+    const end = { eventType: 'AwsApiCall', managementEvent: true, recipientAccountId: accountId };
+    this.end = `,${JSON.stringify({ ...end, eventCategory: 'Management' }).slice(1, -1)}`;
+    this.keyStart = `{"accountId":"${accountId}","type":"AWS::KMS::Key","ARN":`;
+    this.region = JSON.stringify(region);
+  }
+
+  /** @returns JSON of an object */
+  record(request: EndedRequest): string {
+    const { id, service, principal, accessKeyId, source, tls, trail, error } = request;
+    const operation = request.operation ?? 'Unknown';
+    const who = principal ? userIdentity(principal, accessKeyId) : unknownIdentity;
+    const readOnly = service === 'kms' ? isReadOnly(operation as OperationName) : operation !== 'AssumeRole';
+    const { parameters, elements, resources } =
+      service === 'kms' ? this.ofKms(operation, trail) : ofSts(operation, trail);
+    return (
+      `{"eventVersion":"${eventVersion}","userIdentity":${who},"eventTime":"${isoTime(request.receivedAt)}",` +
+      `"eventSource":"${service}.amazonaws.com","eventName":"${operation}","awsRegion":${this.region},` +
+      `"sourceIPAddress":${JSON.stringify(source.ip)},"userAgent":${this.userAgentOf(source.userAgent)}${error ? errorText(error) : ''}` +
+      `,"requestParameters":${parameters},"responseElements":${error ? 'null' : elements}` +
+      `,"additionalEventData":${additional(request)},"requestID":"${id}","eventID":"${randomUUID()}"` +
+      `,"readOnly":${readOnly},"resources":${resources}${this.end}${tls ? tlsText(tls) : ''}}`
+    );
+  }
+
+  private ofKms(operation: string, { input, output, keys: found }: RequestTrail) {
+    // of CreateKey: there was none before
+    const made = (output as CreateKeyResponse | undefined)?.KeyMetadata?.Arn;
+    const keys = found.length === 0 && made !== undefined ? [made] : found;
+    return {
+      parameters: input === undefined ? 'null' : requestParameters(operation as OperationName, input),
+      elements: responseElements(operation as OperationName, output),
+      resources:
+        keys.length === 0 ? '[]' : `[${keys.map((arn) => `${this.keyStart}${JSON.stringify(arn)}}`).join(',')}]`,
+    };
+  }
+
+  /** Clients send the same again and again. */
+  private userAgentOf(userAgent: string | undefined): string {
+    if (userAgent !== this.userAgent) {
+      this.userAgent = userAgent;
+      this.userAgentText = userAgent === undefined ? 'null' : JSON.stringify(userAgent.slice(0, mostUserAgent));
+    }
+    return this.userAgentText;
+  }
+}
+
+function ofSts(operation: string, { input, output }: RequestTrail) {
+  return {
+    parameters: actionParameters(operation, input),
+    elements: actionElements(operation, output),
+    resources: actionResources(operation, input),
+  };
+}
+
+function errorText({ code, message }: NonNullable<EndedRequest['error']>): string {
+  const text = message === undefined ? '' : `,"errorMessage":${JSON.stringify(message.slice(0, mostMessage))}`;
+  return `,"errorCode":"${code}"${text}`;
+}
+
+function tlsText({ version, cipherSuite }: NonNullable<EndedRequest['tls']>): string {
+  return `,"tlsDetails":{"tlsVersion":"${version}","cipherSuite":"${cipherSuite}"}`;
+}
+
+function additional({ trail: { decision }, milliseconds, accessKeyIdClaimed }: EndedRequest): string {
+  const text = decision ? `{"decision":${decisionText(decision)},` : '{';
+  const claimed = accessKeyIdClaimed === undefined ? '' : `,"accessKeyIdClaimed":"${accessKeyIdClaimed}"`;
+  return `${text}"milliseconds":${Math.round(milliseconds * 1000) / 1000}${claimed}}`;
+}
+
+function decisionText({ decision, reason, statement, grantId }: Decision): string {
+  const by = statement ? `,"statement":${JSON.stringify(statement.sid ?? statement.index)}` : '';
+  const grant = grantId === undefined ? '' : `,"grantId":"${grantId}"`;
+  return `{"decision":"${decision}","reason":"${reason}"${by}${grant}}`;
+}

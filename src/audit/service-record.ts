@@ -1,0 +1,54 @@
+import { randomUUID } from 'node:crypto';
+import { version } from '../version.js';
+import { isoTime } from './iso-time.js';
+import { type AuditedHome, eventVersion } from './request-record.js';
+
+/** What the service does by itself with keys, as AWS KMS calls it. */
+export type KeyEventName = 'RotateKey' | 'DeleteKey' | 'DeleteExpiredKeyMaterial';
+
+/** What becomes of the service itself. */
+export type ServiceEventName =
+  | 'StartStream'
+  | 'EndStream'
+  | 'StartService'
+  | 'StopService'
+  | 'LoadConfiguration'
+  | 'ReplaceWorker'
+  | 'LoseToken'
+  | 'FindToken'
+  | 'ChangeDiskState'
+  | 'RecoverStream'
+  | 'RemoveAuditFiles'
+  | 'ResumeAudit';
+
+/** Makes the records of what the service does by itself, as JSON. */
+export class ServiceRecords {
+  constructor(private readonly home: AuditedHome) {}
+
+  /** @param details never secrets */
+  ofService(name: ServiceEventName, details?: object): string {
+    return this.record('hsm-kms', name, { serviceEventDetails: details });
+  }
+
+  /** @param arn of the key that something was done to */
+  ofKey(name: KeyEventName, arn: string, details: object): string {
+    const { accountId } = this.home;
+    const resources = [{ accountId, type: 'AWS::KMS::Key', ARN: arn }];
+    return this.record('kms.amazonaws.com', name, { resources, serviceEventDetails: details });
+  }
+
+  private record(eventSource: string, eventName: string, more: object): string {
+    const { region, accountId } = this.home;
+    return JSON.stringify({
+      eventVersion,
+      userIdentity: { accountId, invokedBy: 'hsm-kms' },
+      eventTime: isoTime(Date.now()),
+      ...{ eventSource, eventName, awsRegion: region },
+      ...{ sourceIPAddress: 'hsm-kms', userAgent: `hsm-kms/${version}` },
+      ...{ requestParameters: null, responseElements: null, eventID: randomUUID(), readOnly: false },
+      ...more,
+      ...{ eventType: 'AwsServiceEvent', managementEvent: true, recipientAccountId: accountId },
+      eventCategory: 'Management',
+    });
+  }
+}
