@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { takePin } from '../server/environment-pin.js';
 import { version } from '../version.js';
+import { addAuditCommand } from './audit.js';
 import { addBackupCommand } from './backup.js';
 import { addCertificateCommand } from './certificate.js';
 import { addConfigCommand } from './config.js';
@@ -30,6 +31,7 @@ for (const add of [
   addRestoreCommand,
   addCopyStoreCommand,
   addConfigCommand,
+  addAuditCommand,
   addIdentityCommand,
   addExplainCommand,
   addCsrCommand,

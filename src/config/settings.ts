@@ -220,6 +220,39 @@ export const settingTable = {
     meaning: 'The share of requests that are traced, for samplers that take one',
     environment: 'OTEL_TRACES_SAMPLER_ARG',
   },
+  auditMode: {
+    type: z.enum(['durable', 'buffered', 'off']).default('buffered'),
+    meaning:
+      'Whether requests are answered when their events are on the disk (durable), up to 50 ms before they are written (buffered), or nothing is written down (off)',
+  },
+  auditDirectory: {
+    type: z.string().min(1).optional(),
+    meaning: "Directory of the audit log's files; audit in the data directory by default",
+  },
+  auditFailOpen: {
+    type: truth.default(false),
+    meaning: 'Answer requests also while their events cannot be written; refused otherwise',
+  },
+  auditCheckpointSeconds: {
+    type: z.coerce.number().min(0.1).max(86_400).default(60),
+    meaning: 'How often what is new in the audit log is signed by the token, in seconds',
+  },
+  auditFileMegabytes: {
+    type: z.coerce.number().min(0.001).max(4_096).default(64),
+    meaning: 'Size at which a stream of the audit log goes on in a new file, in MiB',
+  },
+  auditFileHours: {
+    type: z.coerce.number().min(0.0001).max(8_784).default(24),
+    meaning: 'Age at which it does, in hours',
+  },
+  auditRetentionDays: {
+    type: z.coerce.number().positive().optional(),
+    meaning: 'Age at which files of the audit log are removed, in days; never by default',
+  },
+  auditRetentionMegabytes: {
+    type: z.coerce.number().positive().optional(),
+    meaning: 'Size of the audit log beyond which its oldest files are removed, in MiB; any by default',
+  },
   logLevel: {
     type: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
     meaning: 'Least level of what the service logs',

@@ -11,10 +11,9 @@ import { callerOf } from './caller.js';
 import { createExpressServer } from './express-without-prototype-changes.js';
 import { JwksPages, jwkPaths, jwksPath } from './jwks.js';
 import { answerMetrics } from './metrics-page.js';
-import { ObservedRequest } from './observed-request.js';
+import { ObservedRequest, unreadableRequest } from './observed-request.js';
 import { asKmsError, type HttpServices, type Protocol } from './protocol.js';
 import { readBody } from './request-body.js';
-import { requestSource } from './request-source.js';
 import { isQueryRequest, sts } from './sts.js';
 
 const contentType = 'application/x-amz-json-1.1';
@@ -50,10 +49,10 @@ export function createHttpServer(services: HttpServices, tls?: ServerOptions): S
   const server = createExpressServer(app, { requestTimeout, keepAliveTimeout, requireHostHeader: false }, tls);
   // without these, node itself refuses such requests, and not in KMS's form
   server.on('checkExpectation', (request, response) => server.emit('request', request, response));
-  server.on('connect', (_request, socket: Duplex) => refuseConnection(services.log, socket));
+  server.on('connect', (_request, socket: Duplex) => void refuseConnection(services, socket));
   // node passes these on to clientError; there is nobody yet to whom an answer could be written
   server.prependListener('tlsClientError', (_error, socket: Duplex) => socket.destroy());
-  server.on('clientError', (error, socket) => refuseConnection(services.log, socket, error));
+  server.on('clientError', (error, socket) => void refuseConnection(services, socket, error));
   return server;
 }
 
@@ -67,11 +66,15 @@ async function answerJwks(pages: JwksPages, log: Logger, request: IncomingMessag
 }
 
 /** The last answer on a connection whose bytes are no request. */
-function refuseConnection(log: Logger, socket: Duplex, cause?: Error): void {
+async function refuseConnection({ log, audit }: HttpServices, socket: Duplex, cause?: Error): Promise<void> {
   const requestId = randomUUID();
   log.debug({ requestId, cause }, 'connection refused');
+  // a connection that has ended between two requests is no request
   if (!socket.writable) return;
-  const body = new KmsError('SerializationException', 'The request is not valid HTTP.').toBody();
+  const refusal = new KmsError('SerializationException', 'The request is not valid HTTP.');
+  // the answer says nothing that an event that cannot be written would have to hold back
+  await audit?.record(unreadableRequest(requestId, socket, refusal))?.catch(() => {});
+  const body = refusal.toBody();
   const headers = [
     'Connection: close',
     `Content-Type: ${contentType}`,
@@ -97,19 +100,40 @@ async function answerRequest(
 ): Promise<void> {
   const { id } = observed;
   try {
+    observed.expectAudited();
     const body = await readBody(request, services.maxBodyBytes);
     if (body === undefined) {
       observed.aborted();
       return;
     }
     const text = await protocol.answer(services, request, observed, body);
+    const written = observed.record();
+    if (written) await written;
     send(services, response, id, protocol.contentType, { status: 200, body: text });
     observed.answered();
   } catch (error) {
-    const refusal = protocol.refuse(error, id);
-    send(services, response, id, protocol.contentType, refusal);
-    observed.refused(refusal.name, refusal.status, error as Error);
+    await refuse(services, protocol, observed, response, error as Error);
   }
+}
+
+/** @param error also that an answer's event could not be written: then it is told instead of the answer */
+async function refuse(
+  services: HttpServices,
+  protocol: Protocol,
+  observed: ObservedRequest,
+  response: ServerResponse,
+  error: Error,
+): Promise<void> {
+  const { id } = observed;
+  let [told, refusal] = [error, protocol.refuse(error, id)];
+  try {
+    const written = observed.record(refusal, error);
+    if (written) await written;
+  } catch (unwritten) {
+    [told, refusal] = [unwritten as Error, protocol.refuse(unwritten, id)];
+  }
+  send(services, response, id, protocol.contentType, refusal);
+  observed.refused(refusal.name, refusal.status, told);
 }
 
 const kms: Protocol = {
@@ -118,7 +142,8 @@ const kms: Protocol = {
   answer: answerKmsRequest,
   refuse: (error) => {
     const kmsError = asKmsError(error);
-    return { status: kmsError.status, name: kmsError.name, body: kmsError.toBody() };
+    const { status, name, clientMessage: message } = kmsError;
+    return { status, name, message, body: kmsError.toBody() };
   },
 };
 
@@ -140,9 +165,9 @@ async function answerKmsRequest(
   const operation = operationOfTarget(typeof target === 'string' ? target : undefined);
   if (operation === undefined) throw new KmsError('UnknownOperationException');
   observed.operation = operation;
-  const principal = await callerOf(services, services.verifier, request, body);
-  observed.principal = principal;
-  const requester = { principal, source: requestSource(request), requestId: observed.id };
+  const principal = await callerOf(services, services.verifier, request, body, observed);
+  const { source, id: requestId, trail } = observed;
+  const requester = { principal, source, requestId, trail };
   return answer(services.kms, operation, requester, body);
 }
 

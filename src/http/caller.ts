@@ -11,9 +11,17 @@ import type { SigV4Verifier } from './sigv4/verifier.js';
 /** What tells who may come in. */
 type Door = Pick<HttpServices, 'unsignedPrincipal' | 'clientCertificates' | 'metrics' | 'tracing'>;
 
+/** What is learned of who makes a request, as soon as it is known. */
+export interface Caller {
+  principal: Principal | undefined;
+  /** Undefined where requests need no signature. */
+  accessKeyId: string | undefined;
+}
+
 /**
  * Who makes a request, and may make it over this connection.
  *
+ * @param caller is told who has signed it, also when that is refused
  * @throws KmsError of the verification; AccessDeniedException when the connection's client certificate or address is
  * not one for this principal
  */
@@ -22,11 +30,14 @@ export async function callerOf(
   verifier: SigV4Verifier<AccessKey>,
   request: IncomingMessage,
   body: Buffer,
+  caller: Caller,
 ): Promise<Principal> {
   try {
-    const principal = await (door.tracing
+    const { principal, accessKeyId } = await (door.tracing
       ? door.tracing.step('authentication', () => authenticated(door, verifier, request, body))
       : authenticated(door, verifier, request, body));
+    caller.principal = principal;
+    caller.accessKeyId = accessKeyId;
     const { socket } = request;
     door.clientCertificates.check(principal, {
       certificate: clientCertificateOf(socket),
@@ -50,10 +61,10 @@ async function authenticated(
   verifier: SigV4Verifier<AccessKey>,
   request: IncomingMessage,
   body: Buffer,
-): Promise<Principal> {
-  if (unsignedPrincipal === undefined) return (await verifier.verify(request, body)).accessKey.principal;
+): Promise<{ readonly principal: Principal; readonly accessKeyId?: string }> {
+  if (unsignedPrincipal === undefined) return (await verifier.verify(request, body)).accessKey;
   if (!isLoopback(hostOf(request.headers))) {
     throw new KmsError('AccessDeniedException', 'Unsigned requests are taken only for localhost, 127.0.0.1 and [::1].');
   }
-  return unsignedPrincipal;
+  return { principal: unsignedPrincipal };
 }

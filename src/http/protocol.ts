@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Logger } from 'pino';
+import type { RequestAudit } from '../audit/request-audit.js';
 import type { ClientCertificates } from '../authorization/client-certificates.js';
 import type { AccessKey } from '../authorization/identities.js';
 import type { Principal } from '../authorization/principal.js';
@@ -29,6 +30,8 @@ export interface HttpServices {
   readonly maxBodyBytes: number;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** Undefined where no request is written down. */
+  readonly audit: RequestAudit | undefined;
   /** Undefined where nobody collects traces. */
   readonly tracing: Tracing | undefined;
   /** Undefined where nobody may read them. */
@@ -44,7 +47,15 @@ export interface Protocol {
   /** One request, from its headers and raw body to the text of its answer. @throws KmsError */
   answer(services: HttpServices, request: IncomingMessage, observed: ObservedRequest, body: Buffer): Promise<string>;
   /** What a client is told of an error of whatever sort. */
-  refuse(error: unknown, requestId: string): { readonly status: number; readonly name: string; readonly body: string };
+  refuse(error: unknown, requestId: string): RefusedReply;
+}
+
+/** What a client is told: of an error its name and message as well. */
+export interface RefusedReply {
+  readonly status: number;
+  readonly name: string;
+  readonly message: string | undefined;
+  readonly body: string;
 }
 
 /** What is not in KMS's words is an internal error. */

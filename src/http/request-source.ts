@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { RequestSource } from '../authorization/request-source.js';
 
@@ -9,10 +10,15 @@ export function hostOf({ host }: IncomingHttpHeaders): string {
   return host?.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1') ?? '';
 }
 
+/** Address of the other end of a connection; '' when it is gone. */
+export function addressOf({ remoteAddress = '' }: Pick<Socket, 'remoteAddress'>): string {
+  return remoteAddress.replace(ipv4InIpv6, '');
+}
+
 /** Where a request came from. Headers of proxies say nothing here: anybody can send them. */
 export function requestSource({ socket, headers }: IncomingMessage): RequestSource {
   return {
-    ip: (socket.remoteAddress ?? '').replace(ipv4InIpv6, ''),
+    ip: addressOf(socket),
     secureTransport: (socket as Partial<TLSSocket>).encrypted === true,
     userAgent: headers['user-agent'],
     referer: headers.referer,

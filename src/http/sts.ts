@@ -6,7 +6,6 @@ import type { Result } from '../sts/sts.js';
 import { StsError } from '../sts/sts-error.js';
 import { callerOf } from './caller.js';
 import { asKmsError, type Protocol } from './protocol.js';
-import { requestSource } from './request-source.js';
 
 const formType = 'application/x-www-form-urlencoded';
 const namespace = `https://sts.amazonaws.com/doc/${version}/`;
@@ -43,12 +42,13 @@ export const sts: Protocol = {
     if (request.method !== 'POST' || request.url !== '/') {
       throw new StsError('InvalidAction', 'STS takes POST requests to the path / only.');
     }
-    const principal = await callerOf(services, services.stsVerifier, request, body);
-    observed.principal = principal;
-    const requester = { principal, source: requestSource(request), requestId };
+    const principal = await callerOf(services, services.stsVerifier, request, body, observed);
+    const { trail } = observed;
+    const requester = { principal, source: observed.source, requestId, trail };
     const parameters = new QueryParameters(body.toString());
     observed.operation = actionNamed(parameters) ?? observed.operation;
     const { action, result } = await perform(services.sts, requester, parameters);
+    trail.output = result;
     return `<${action}Response xmlns="${namespace}"><${action}Result>${elements(result)}</${action}Result><ResponseMetadata><RequestId>${requestId}</RequestId></ResponseMetadata></${action}Response>\n`;
   },
 
@@ -56,8 +56,7 @@ export const sts: Protocol = {
     const { name, status, message } = error instanceof StsError ? error : inQueryWords(error);
     const type = status < 500 ? 'Sender' : 'Receiver';
     return {
-      status,
-      name,
+      ...{ status, name, message },
       body: `<ErrorResponse xmlns="${namespace}"><Error><Type>${type}</Type><Code>${name}</Code><Message>${escaped(message)}</Message></Error><RequestId>${requestId}</RequestId></ErrorResponse>\n`,
     };
   },

@@ -3,10 +3,11 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createSecureServer, type ServerOptions } from 'node:https';
 import { KmsError } from '../contract/kms-error.js';
 import { operationOfTarget } from '../contract/operations.js';
-import type { Metrics } from '../metrics/metrics.js';
 import { answerMetrics } from './metrics-page.js';
-import { unknownOperation } from './observed-request.js';
+import { ObservedRequest, unknownOperation } from './observed-request.js';
 import type { HttpServices } from './protocol.js';
+
+type UnreadyServices = Pick<HttpServices, 'metrics' | 'metricsPage' | 'audit' | 'log'>;
 
 /**
  * What a worker answers with as long as it waits for its token: that it is alive, not ready, and that KMS fails for now.
@@ -14,35 +15,37 @@ import type { HttpServices } from './protocol.js';
  *
  * @param tls undefined for plain HTTP
  */
-export function createUnreadyServer(
-  tls: ServerOptions | undefined,
-  { metrics, metricsPage }: Pick<HttpServices, 'metrics' | 'metricsPage'>,
-): Server {
+export function createUnreadyServer(tls: ServerOptions | undefined, services: UnreadyServices): Server {
   const handle = (request: IncomingMessage, response: ServerResponse) => {
     response.shouldKeepAlive = false;
+    const { metricsPage } = services;
     if (metricsPage && request.url === '/metrics') void answerMetrics(metricsPage, request, response);
-    else answer(request, response, metrics);
+    else void answer(services, request, response);
   };
   return tls === undefined ? createServer(handle) : createSecureServer(tls, handle);
 }
 
-function answer({ url, headers }: IncomingMessage, response: ServerResponse, metrics: Metrics): void {
-  const [status, type, body, error] = answerTo(url);
-  if (error) {
-    const operation = operationOfTarget(headers['x-amz-target']?.toString()) ?? unknownOperation;
-    metrics.families.requests.at('kms', operation, error).value += 1;
+async function answer(services: UnreadyServices, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { url, headers } = request;
+  if (url === '/healthz') return send(response, randomUUID(), 200, 'text/plain; charset=utf-8', 'ok\n');
+  if (url === '/readyz') {
+    return send(response, randomUUID(), 503, 'text/plain; charset=utf-8', 'not ready: waiting for the token\n');
   }
+  const observed = new ObservedRequest('kms', { ...services, tracing: undefined }, request);
+  observed.operation = operationOfTarget(headers['x-amz-target']?.toString()) ?? unknownOperation;
+  const error = new KmsError('KMSInternalException', 'The token is not available; try again.');
+  const { name, status, message } = error;
+  // the answer is the same when it cannot be written
+  await observed.record({ name, message }, error)?.catch(() => {});
+  send(response, observed.id, status, 'application/x-amz-json-1.1', error.toBody());
+  observed.refused(name, status, error);
+}
+
+function send(response: ServerResponse, requestId: string, status: number, type: string, body: string): void {
   response.writeHead(status, {
     'Content-Type': type,
     'Content-Length': Buffer.byteLength(body),
-    'x-amzn-RequestId': randomUUID(),
+    'x-amzn-RequestId': requestId,
   });
   response.end(body);
-}
-
-function answerTo(url: string | undefined): readonly [status: number, type: string, body: string, error?: string] {
-  if (url === '/healthz') return [200, 'text/plain; charset=utf-8', 'ok\n'];
-  if (url === '/readyz') return [503, 'text/plain; charset=utf-8', 'not ready: waiting for the token\n'];
-  const error = new KmsError('KMSInternalException', 'The token is not available; try again.');
-  return [error.status, 'application/x-amz-json-1.1', error.toBody(), error.name];
 }

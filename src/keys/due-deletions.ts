@@ -9,6 +9,7 @@ import type { KeyTokens } from './key-tokens.js';
  * in between leaves a key that is still due, as nobody can cancel its deletion any more. A key whose custom key store
  * cannot be used stays due, and holds no other up.
  *
+ * @param did is told the id of each key as soon as it is deleted
  * @returns the ids of the keys that were deleted
  * @throws AggregateError of TokenErrors; the keys that are left stay due
  */
@@ -17,6 +18,7 @@ export async function deleteDueKeys(
   tokens: KeyTokens,
   wrappingKeys: WrappingKeys,
   now: Date,
+  did: (keyId: string) => void = () => {},
 ): Promise<string[]> {
   const deleted: string[] = [];
   const failures: unknown[] = [];
@@ -29,6 +31,7 @@ export async function deleteDueKeys(
       for (const wrappingKey of await wrappingKeys.listOf(id)) await wrappingKeys.destroy(wrappingKey);
       await keys.delete(id);
       deleted.push(id);
+      did(id);
     } catch (error) {
       if (!(error instanceof KmsError && error.name === 'KMSInvalidStateException')) failures.push(error);
     }

@@ -21,10 +21,16 @@ export async function hasDueRotations(keys: KeyRepository, now: Date): Promise<b
  * Rotates the keys whose time has come, each once, however many of its periods have passed: the next date is a period
  * from now. Two processes that do it at the same time rotate no key twice, as the second finds it changed.
  *
+ * @param did is told the id of each key as soon as it is rotated
  * @returns the ids of the keys that were rotated; those that are left at the end of the round stay due
  * @throws AggregateError of what went wrong with single keys, when the others are done
  */
-export async function rotateDueKeys(keys: KeyRepository, tokens: KeyTokens, now: () => Date): Promise<string[]> {
+export async function rotateDueKeys(
+  keys: KeyRepository,
+  tokens: KeyTokens,
+  now: () => Date,
+  did: (keyId: string) => void = () => {},
+): Promise<string[]> {
   const end = now().getTime() + roundMilliseconds;
   const rotated: string[] = [];
   const failures: unknown[] = [];
@@ -37,6 +43,7 @@ export async function rotateDueKeys(keys: KeyRepository, tokens: KeyTokens, now:
       const schedule = rotationFrom(at, key.rotation.periodDays);
       await rotateToNewMaterial(keys, await tokens.of(key), key, { type: 'AUTOMATIC', at, schedule });
       rotated.push(id);
+      did(id);
     } catch (error) {
       // changed under us: the next round decides anew
       if (!(error instanceof StaleKeyError)) failures.push(error);

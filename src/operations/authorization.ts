@@ -31,6 +31,7 @@ export async function authorizeCall(
 ): Promise<void> {
   const request = requestFacts(kms, operation.name, requester, input);
   const findGrants = kms.grants.ofGrantees;
+  const { trail } = requester;
   for (const { slot, rule, permission } of operation.keys) {
     if (!permission) continue;
     const keyText = rule.from && (request.input[rule.from] as string | undefined);
@@ -51,11 +52,13 @@ export async function authorizeCall(
       isSameKey: operation.name === 'ReEncrypt' ? call.source === call.destination : undefined,
       retiring: operation.retiring && ((await operation.retiring(input, key, kms)) ?? noGrant(kms)),
     };
-    await authorize(request, asked, findGrants);
+    const decision = await authorize(request, asked, findGrants);
+    if (trail) trail.decision = decision;
   }
   for (const { rule, resource } of operation.permissions) {
     if (rule.withTags && !hasTags(request)) continue;
-    await authorize(request, { rule, resource: resource(input, kms) }, findGrants);
+    const decision = await authorize(request, { rule, resource: resource(input, kms) }, findGrants);
+    if (trail) trail.decision = decision;
   }
 }
 

@@ -1,4 +1,5 @@
 import type { KeyUsageType } from '@aws-sdk/client-kms';
+import type { RequestTrail } from '../audit/request-record.js';
 import { type ActionRule, actionRules } from '../authorization/policy/actions.js';
 import type { Grant } from '../authorization/policy/grants.js';
 import type { Principal } from '../authorization/principal.js';
@@ -33,6 +34,8 @@ export interface Requester {
   readonly principal: Principal;
   readonly source: RequestSource;
   readonly requestId: string;
+  /** Is told what the audit log says of the request, where there is one. */
+  readonly trail?: RequestTrail | undefined;
 }
 
 /** What `run` is given besides its input: the keys of the rules, and what operations work with. */

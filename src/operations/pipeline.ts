@@ -37,12 +37,15 @@ export async function answer(kms: Kms, name: OperationName, requester: Requester
   try {
     if (kms.requestQuotas) await kms.requestQuotas.admit(name, requester.principal);
     input = parseInput(name, body);
+    const { trail } = requester;
+    if (trail) trail.input = input;
     const operation = operations.get(name);
     if (operation === undefined) throw new KmsError('UnsupportedOperationException', `${name} is not supported yet.`);
     for (let attempt = 1; ; attempt++) {
       try {
         const output = await perform(kms, operation, requester, input as never);
         const text = encodeOutput(name, output as never);
+        if (trail) trail.output = output;
         wipeSensitive(name, 'output', output);
         return text;
       } catch (error) {
@@ -61,6 +64,7 @@ async function perform(kms: Kms, operation: Operation, requester: Requester, inp
   // filled in place: spreading the keys into it costs 5 us
   const call: Record<string, unknown> = { kms, requester };
   const missing = await locateKeys(kms, operation, input, call);
+  if (requester.trail) requester.trail.keys = arnsOf(operation, call);
   const authorizing = () => authorizeCall(kms, operation, requester, input, call);
   await (kms.step ? kms.step('authorization', authorizing) : authorizing());
   if (missing) throw missing;
@@ -111,6 +115,15 @@ async function locateKeys(
     }
   }
   return missing;
+}
+
+function arnsOf({ keys }: Operation, call: Readonly<Record<string, unknown>>): string[] {
+  const arns: string[] = [];
+  for (const { slot } of keys) {
+    const key = call[slot] as KeyRecord | undefined;
+    if (key && !arns.includes(key.arn)) arns.push(key.arn);
+  }
+  return arns;
 }
 
 async function locate(kms: Kms, operation: OperationName, rule: KeyRule, input: never): Promise<KeyRecord | undefined> {

@@ -32,6 +32,11 @@ export function dataDirectory({ dataDir }: Pick<Settings, 'dataDir'>): DataDirec
   };
 }
 
+/** Where the audit log's files are. */
+export function auditDirectory(settings: Pick<Settings, 'dataDir' | 'auditDirectory'>): string {
+  return resolve(settings.auditDirectory ?? join(dataDirectory(settings).path, 'audit'));
+}
+
 /** A directory that only its owner enters. @throws Error that names it */
 export function makePrivateDirectory(path: string): void {
   try {

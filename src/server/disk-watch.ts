@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { access, readFile, stat, statfs } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import type { Settings } from '../config/settings.js';
-import { dataDirectory } from './data-directory.js';
+import { auditDirectory, dataDirectory } from './data-directory.js';
 import { usesOwnSoftHsm } from './token-settings.js';
 
 /** Between two looks, in milliseconds. */
@@ -12,10 +12,10 @@ const littleRoom = 64 * 2 ** 20;
 /** Less than this is none: a new key, a new page of the database. */
 const noRoom = 2 ** 17;
 
-type State = 'well' | 'low' | 'full' | 'read-only';
+export type DiskState = 'well' | 'low' | 'full' | 'read-only';
 
 /** What the log says when a disk has come to a state. */
-const sayings: Readonly<Record<State, (log: Logger, directory: string) => void>> = {
+const sayings: Readonly<Record<DiskState, (log: Logger, directory: string) => void>> = {
   well: (log, directory) => log.info({ directory }, 'the disk can be written to, and has room'),
   low: (log, directory) => log.warn({ directory }, 'the disk has less than 64 MiB left: make room'),
   full: (log, directory) =>
@@ -31,18 +31,28 @@ const sayings: Readonly<Record<State, (log: Logger, directory: string) => void>>
  * Tells the log when the disk of the database, or of the service's own SoftHSM2 token, gets full or read-only, and when
  * it is well again: a token does not say why it cannot make a key.
  *
+ * @param tell is told the same
  * @returns what ends it
  */
-export function watchDisks(settings: Settings, log: Logger): () => void {
+export function watchDisks(
+  settings: Settings,
+  log: Logger,
+  tell: (directory: string, state: DiskState) => void = () => {},
+): () => void {
   const directory = dataDirectory(settings);
-  const directories = usesOwnSoftHsm(settings) ? [directory.path, directory.softHsm.tokens] : [directory.path];
-  const states = new Map<string, State>(directories.map((each) => [each, 'well']));
+  const directories = [
+    directory.path,
+    ...(usesOwnSoftHsm(settings) ? [directory.softHsm.tokens] : []),
+    ...(settings.auditDirectory === undefined || settings.auditMode === 'off' ? [] : [auditDirectory(settings)]),
+  ];
+  const states = new Map<string, DiskState>(directories.map((each) => [each, 'well']));
   const look = async () => {
     for (const [each, before] of states) {
       const now = await stateOf(each);
       if (now === undefined || now === before) continue;
       states.set(each, now);
       sayings[now](log, each);
+      tell(each, now);
     }
   };
   void look();
@@ -52,7 +62,7 @@ export function watchDisks(settings: Settings, log: Logger): () => void {
 }
 
 /** Undefined for a directory that cannot be looked at: others say what is wrong with it. */
-async function stateOf(directory: string): Promise<State | undefined> {
+async function stateOf(directory: string): Promise<DiskState | undefined> {
   try {
     await access(directory, constants.W_OK);
     if (await hasFailed(directory)) return 'read-only';

@@ -5,6 +5,7 @@ import { Iam } from '../authorization/iam/iam.js';
 import { newSecretAccessKey, uniqueId } from '../authorization/iam/unique-ids.js';
 import { purposeOfSecret } from '../authorization/secret-purpose.js';
 import type { Settings } from '../config/settings.js';
+import { AuditKey } from '../keys/audit-key.js';
 import { MaterialIds } from '../keys/import/material-ids.js';
 import type { Store } from '../store/store.js';
 import { Sealer } from '../token/sealing.js';
@@ -76,6 +77,7 @@ async function fill(
     report('the sealing key, in the token');
   }
   await prepareMaterialIds(new MaterialIds(token), report);
+  await prepareAuditKey(new AuditKey(token), report);
   await createFirstAdministrator(settings, directory, store, sealer, report);
   if (seed) await seedKeys(settings, seed, { token, store, sealer }, report);
 }
@@ -88,6 +90,17 @@ async function prepareMaterialIds(materialIds: MaterialIds, report: (what: strin
     report('the key for the ids of imported key material, in the token');
   } catch (error) {
     report(`no key for the ids of imported key material (${(error as Error).message}): none can be imported`);
+  }
+}
+
+/** A token that makes no such key has an audit log without checkpoints. */
+async function prepareAuditKey(auditKey: AuditKey, report: (what: string) => void): Promise<void> {
+  if (auditKey.isReady()) return;
+  try {
+    await auditKey.prepare();
+    report('the key that signs the audit log, in the token');
+  } catch (error) {
+    report(`no key to sign the audit log with (${(error as Error).message}): it has no checkpoints`);
   }
 }
 

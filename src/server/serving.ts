@@ -19,6 +19,7 @@ import { Leases } from '../store/leases.js';
 import type { Store } from '../store/store.js';
 import { Sealer } from '../token/sealing.js';
 import type { Token } from '../token/token.js';
+import type { WorkerAudit } from './audit/worker-audit.js';
 import { composeKms } from './compose-kms.js';
 import { ReceivedConnections } from './received-connections.js';
 import { schedule } from './schedule.js';
@@ -42,8 +43,13 @@ export interface Serving {
   readonly connections: ReceivedConnections;
   /** Reads the TLS files again; what cannot be used is logged, and the old is kept. */
   renewTls(): void;
-  /** Answers what is under way, and ends. @param idleMilliseconds see ReceivedConnections.drain */
-  stop(idleMilliseconds: number): Promise<void>;
+  /**
+   * Answers what is under way, and ends.
+   *
+   * @param idleMilliseconds see ReceivedConnections.drain
+   * @param lastly when nothing is done any more; token and store are open
+   */
+  stop(idleMilliseconds: number, lastly: () => Promise<void>): Promise<void>;
 }
 
 interface ServingParts {
@@ -56,12 +62,13 @@ interface ServingParts {
   readonly counting: WorkerMetrics;
   readonly tracing: Tracing | undefined;
   readonly metricsPage: MetricsPage | undefined;
+  readonly audit: WorkerAudit | undefined;
 }
 
 /** Probes the token and makes a server of it and the store. @throws Error that says what to do */
 export async function startServing(
   settings: Settings,
-  { token, store, tls, log, stuck, counting, metricsPage, tracing }: ServingParts,
+  { token, store, tls, log, stuck, counting, metricsPage, tracing, audit }: ServingParts,
 ): Promise<Serving> {
   const sealer = new Sealer(token);
   counting.watchStore(store, tracing?.record);
@@ -112,6 +119,7 @@ export async function startServing(
       metrics,
       metricsPage,
       tracing,
+      audit: audit?.requests,
       whyNotReady: async () => {
         if (!token.isHealthy()) return 'the token does not answer';
         return (await isAnswering(store)) ? undefined : 'the database does not answer';
@@ -126,7 +134,7 @@ export async function startServing(
     });
   }
   const stopSchedule = schedule(
-    scheduledTasks(kms),
+    scheduledTasks(kms, audit?.tellOfKey),
     new Leases(store, `${process.pid}-${randomUUID()}`),
     settings.scheduleMilliseconds,
     log,
@@ -147,7 +155,7 @@ export async function startServing(
     keyStoreTokens.watch();
   }, tokenMilliseconds);
   const connections = new ReceivedConnections(server);
-  const stop = async (idleMilliseconds: number) => {
+  const stop = async (idleMilliseconds: number, lastly: () => Promise<void>) => {
     const { drainMilliseconds } = settings;
     const left = await connections.drain(idleMilliseconds, Math.max(drainMilliseconds, idleMilliseconds));
     if (left > 0) log.warn({ left, drainMilliseconds }, 'requests were still under way: their connections are closed');
@@ -157,6 +165,7 @@ export async function startServing(
     clearInterval(closeKeyStores);
     await stopSchedule();
     await writeUses();
+    await lastly();
     await store.close();
   };
   return { connections, renewTls: () => tlsRenewal?.renew(), stop };

@@ -1,7 +1,8 @@
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import { servesTls } from '../config/listener.js';
 import type { Settings } from '../config/settings.js';
 import { Metrics } from '../metrics/metrics.js';
+import { SupervisorAudit } from './audit/supervisor-audit.js';
 import { Connections } from './connections.js';
 import { dataDirectory } from './data-directory.js';
 import { checkDatabase, claimDataDirectory } from './data-directory-use.js';
@@ -43,14 +44,30 @@ async function superviseWorkers(
   ready: (address: { host: string; port: number }) => void,
 ): Promise<void> {
   const log = pino({ level: settings.logLevel, base: { pid: process.pid } }, pino.destination(2));
+  const audit = await SupervisorAudit.open(settings, log);
+  try {
+    await runFleet(settings, log, audit, ready);
+  } finally {
+    await audit?.close();
+  }
+}
+
+async function runFleet(
+  settings: Settings,
+  log: Logger,
+  audit: SupervisorAudit | undefined,
+  ready: (address: { host: string; port: number }) => void,
+): Promise<void> {
   const manager = serviceManager(log);
   let fleet: WorkerFleet | undefined;
   const connections = await Connections.listen(settings, () => fleet?.takers() ?? [], log);
   const { port } = connections;
-  const stopWatching = watchDisks(settings, log);
+  const stopWatching = watchDisks(settings, log, (disk, state) =>
+    audit?.tell('ChangeDiskState', { directory: disk, state }),
+  );
   let failure: Error | undefined;
   const counted = new FleetMetrics(
-    supervisorMetrics(connections, () => fleet),
+    supervisorMetrics(connections, () => fleet, audit),
     () => fleet?.counting() ?? [],
   );
 
@@ -60,6 +77,7 @@ async function superviseWorkers(
       givenBack: (socket) => connections.accept(socket),
       ready() {
         ready({ host: settings.host, port });
+        audit?.start(() => workers.auditing());
         manager.ready(answering);
       },
       failed(message, code) {
@@ -70,6 +88,12 @@ async function superviseWorkers(
       ended: (worker) => counted.forget(worker),
       metricsAsked: (worker, id) => void answerMetrics(counted, worker, id),
       stopped: resolve,
+      auditHeard: (answer) => audit?.workers.hear(answer),
+      lastLeft: async () => audit?.end(),
+      replaced(pid, reason) {
+        audit?.tell('ReplaceWorker', { pid, reason });
+        if (reason !== 'rolled') audit?.workerCrashed();
+      },
     });
     fleet = workers;
     const stop = () => {
@@ -99,8 +123,13 @@ async function answerMetrics(counted: FleetMetrics, worker: CountingWorker, id: 
 }
 
 /** What the supervisor counts itself. */
-function supervisorMetrics(connections: Connections, fleet: () => WorkerFleet | undefined): Metrics {
+function supervisorMetrics(
+  connections: Connections,
+  fleet: () => WorkerFleet | undefined,
+  audit: SupervisorAudit | undefined,
+): Metrics {
   const metrics = new Metrics();
+  audit?.publish(metrics);
   metrics.collect((families) => {
     families.connectionsGiven.at().value = connections.given;
     families.connectionsDropped.at().value = connections.dropped;

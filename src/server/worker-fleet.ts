@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import type { Settings } from '../config/settings.js';
+import type { AuditAnswer, AuditedWorker } from './audit/audited-workers.js';
 import type { ConnectionTaker } from './connections.js';
 import { givePin, pinAnnouncement } from './environment-pin.js';
 import type { CountingWorker } from './fleet-metrics.js';
@@ -33,6 +34,8 @@ const idleWhenReplaced = 5_000;
 const idleWhenStopped = 100;
 /** What a worker is given to end by itself beyond the drain, in milliseconds. */
 const endMilliseconds = 2_000;
+/** What the last one is given beyond that, to sign the audit log when the others have ended. */
+const signMilliseconds = 8_000;
 
 export type WorkerState = 'starting' | 'waiting' | 'ready' | 'leaving';
 
@@ -58,8 +61,14 @@ export interface FleetEvents {
   counted(worker: CountingWorker, counted: Counted): void;
   /** A worker has ended. */
   ended(worker: CountingWorker): void;
+  /** One that was not told to. */
+  replaced(process: number | undefined, reason: ReplacementReason): void;
   /** A worker was asked for everything that the service counts. */
   metricsAsked(worker: CountingWorker, id: number): void;
+  /** A worker says what it was asked about the audit log. */
+  auditHeard(message: AuditAnswer): void;
+  /** After `stop`, only the worker is left that signs the audit log; it is to `leave` when it has. */
+  lastLeft(): Promise<void>;
   /** The last worker has ended, after `stop`. */
   stopped(): void;
 }
@@ -73,6 +82,7 @@ export class WorkerFleet {
   readonly replacements: Record<ReplacementReason, number> = { crashed: 0, ended: 0, hung: 0, stuck: 0, rolled: 0 };
   private announced = false;
   private stopping = false;
+  private isSigning = false;
   private rolling = false;
   private ends = 0;
 
@@ -95,6 +105,11 @@ export class WorkerFleet {
 
   /** Those that can be asked what they have counted: one that starts does not listen yet. */
   counting(): readonly CountingWorker[] {
+    return [...this.members].filter(({ state, worker }) => state !== 'starting' && worker.isConnected());
+  }
+
+  /** Those that write to the audit log: one that starts does not listen yet. */
+  auditing(): readonly AuditedWorker[] {
     return [...this.members].filter(({ state, worker }) => state !== 'starting' && worker.isConnected());
   }
 
@@ -134,7 +149,8 @@ export class WorkerFleet {
     if (this.stopping) return;
     this.stopping = true;
     for (const launch of this.launches) clearTimeout(launch);
-    for (const member of this.members) this.dismiss(member, idleWhenStopped);
+    const signer = this.settings.auditMode === 'off' ? undefined : [...this.members].find(({ isReady }) => isReady);
+    for (const member of this.members) this.dismiss(member, idleWhenStopped, member === signer);
     this.lookWhetherStopped();
   }
 
@@ -173,6 +189,11 @@ export class WorkerFleet {
     else if (message.kind === 'counted') this.events.counted(member, message);
     else if (message.kind === 'metrics') this.events.metricsAsked(member, message.id);
     else if (message.kind === 'waiting' || message.kind === 'ready') this.welcome(member, message.kind);
+    else if (message.kind === 'audit head' || message.kind === 'checkpoint') this.events.auditHeard(message);
+    else if (message.kind === 'drained') {
+      member.isDrained = true;
+      this.lookWhetherStopped();
+    }
   }
 
   private welcome(member: Member, state: 'waiting' | 'ready'): void {
@@ -183,7 +204,10 @@ export class WorkerFleet {
     }
     if (state === 'waiting' && member.state !== 'starting') return;
     member.state = state;
-    if (state === 'ready') member.settle(true);
+    if (state === 'ready') {
+      member.isReady = true;
+      member.settle(true);
+    }
     this.events.takes();
     if (!this.announced && [...this.members].every((each) => each.state === 'ready')) {
       this.announced = true;
@@ -211,6 +235,7 @@ export class WorkerFleet {
   private launchLater({ worker, failure, launchedAt, hangs }: Member, end: WorkerEnd): void {
     const reason = hangs ? 'hung' : end.signal === null ? 'ended' : 'crashed';
     this.replacements[reason] += 1;
+    this.events.replaced(worker.process.pid, reason);
     if (performance.now() - launchedAt > stableMilliseconds) this.ends = 0;
     const delay = restartDelays.findLast(({ ends }) => this.ends >= ends)?.milliseconds ?? 0;
     this.ends += 1;
@@ -231,24 +256,30 @@ export class WorkerFleet {
     member.isBeingReplaced = false;
     if (isReady && !this.stopping && this.members.has(member)) {
       this.replacements[reason] += 1;
+      this.events.replaced(member.worker.process.pid, reason);
       this.dismiss(member, idleWhenReplaced);
     }
     return isReady;
   }
 
-  private dismiss(member: Member, idleMilliseconds: number): void {
+  private dismiss(member: Member, idleMilliseconds: number, signs = false): void {
     member.state = 'leaving';
-    member.send({ kind: 'stop', idleMilliseconds });
+    member.send({ kind: 'stop', idleMilliseconds, signs });
     const { drainMilliseconds } = this.settings;
     const late = setTimeout(
       () => member.worker.process.kill('SIGKILL'),
-      Math.max(drainMilliseconds, idleMilliseconds) + endMilliseconds,
+      Math.max(drainMilliseconds, idleMilliseconds) + endMilliseconds + (signs ? signMilliseconds : 0),
     );
     late.unref();
   }
 
   private lookWhetherStopped(): void {
-    if (this.members.size > 0) return;
+    const [last] = this.members;
+    if (last?.isDrained && this.members.size === 1 && !this.isSigning) {
+      this.isSigning = true;
+      void this.events.lastLeft().finally(() => last.send({ kind: 'leave' }));
+    }
+    if (last) return;
     clearInterval(this.heartbeat);
     this.events.stopped();
   }
@@ -273,13 +304,17 @@ export class WorkerFleet {
 }
 
 /** A worker, as its supervisor sees it. */
-class Member implements ConnectionTaker, CountingWorker {
+class Member implements ConnectionTaker, CountingWorker, AuditedWorker {
   state: WorkerState = 'starting';
   readonly launchedAt = performance.now();
   heard = performance.now();
   connections = 0;
   failure: string | undefined;
   isBeingReplaced = false;
+  /** It has a token. */
+  isReady = false;
+  /** It has answered everything, and waits to sign the audit log. */
+  isDrained = false;
   /** It was ended because it was silent. */
   hangs = false;
   /** True when it is ready, false when it has ended before. */

@@ -1,3 +1,4 @@
+import type { StreamHead, UnsignedCheckpoint } from '../audit/format.js';
 import type { MetricSamples } from '../metrics/metrics.js';
 
 /** Environment variable in which the supervisor hands a worker what it is to do, as JSON; it holds no secrets. */
@@ -12,8 +13,14 @@ export type ToWorker =
   | { readonly kind: 'count'; readonly inventory: boolean }
   /** The answer to `metrics`. */
   | { readonly kind: 'metrics'; readonly id: number; readonly text: string }
-  /** To end when it has answered what is under way. @see Worker.stop */
-  | { readonly kind: 'stop'; readonly idleMilliseconds: number };
+  /** To say how far its stream of the audit log is on the disk. */
+  | { readonly kind: 'audit head'; readonly id: number }
+  /** To sign a checkpoint of the audit log. */
+  | { readonly kind: 'sign checkpoint'; readonly id: number; readonly checkpoint: UnsignedCheckpoint }
+  /** To end when it has answered what is under way; one that signs, when it is told to leave. @see Worker.stop */
+  | { readonly kind: 'stop'; readonly idleMilliseconds: number; readonly signs?: boolean }
+  /** That nothing is to be signed any more. */
+  | { readonly kind: 'leave' };
 
 export type FromWorker =
   /** It takes connections, but what it needs is not there yet: it answers that. */
@@ -31,6 +38,12 @@ export type FromWorker =
       readonly samples: readonly MetricSamples[];
       readonly inventory?: readonly MetricSamples[] | undefined;
     }
+  /** The answer to `audit head`, or unasked (id 0) when its stream has ended. */
+  | { readonly kind: 'audit head'; readonly id: number; readonly head?: StreamHead | undefined }
+  /** The answer to `sign checkpoint`: its line, or why there is none. */
+  | { readonly kind: 'checkpoint'; readonly id: number; readonly line?: string; readonly failure?: string }
+  /** It has answered everything, and is there to sign. */
+  | { readonly kind: 'drained' }
   /** It cannot get at its token any more; a new process may. */
   | { readonly kind: 'replace me' };
 

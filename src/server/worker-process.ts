@@ -31,11 +31,29 @@ export async function runWorker(): Promise<void> {
   const { settings, replaces } = JSON.parse(process.env[assignmentVariable] ?? '') as WorkerAssignment;
   let worker: Worker | undefined;
   const question = new MetricsQuestion(tell);
+  const tellHead = async (id: number) => tell({ kind: 'audit head', id, head: await worker?.auditHead() });
+  const sign = async ({ id, checkpoint }: Extract<ToWorker, { kind: 'sign checkpoint' }>) => {
+    try {
+      const line = await worker?.sign(checkpoint);
+      await tell({ kind: 'checkpoint', id, ...(line !== undefined && { line }) });
+    } catch (error) {
+      await tell({ kind: 'checkpoint', id, failure: (error as Error).message });
+    }
+  };
   const count = async (inventory: boolean) => {
     if (worker) await tell({ kind: 'counted', ...(await worker.counted(inventory)) });
   };
-  const stop = async (idleMilliseconds: number) => {
-    await worker?.stop(idleMilliseconds);
+  let leave: () => void = () => {};
+  const toldToLeave = new Promise<void>((resolve) => {
+    leave = resolve;
+  });
+  const stop = async (idleMilliseconds: number, signs = false) => {
+    await worker?.stop(idleMilliseconds, async (head) => {
+      if (head) await tell({ kind: 'audit head', id: 0, head });
+      if (!signs) return;
+      await tell({ kind: 'drained' });
+      await toldToLeave;
+    });
     // what nobody has asked for yet would be lost
     await count(false);
     process.exit(0);
@@ -47,11 +65,17 @@ export async function runWorker(): Promise<void> {
       void tell({ kind: 'took', id: message.id });
     } else if (message.kind === 'count') void count(message.inventory);
     else if (message.kind === 'metrics') question.answer(message.id, message.text);
-    else if (message.kind === 'stop') void stop(message.idleMilliseconds);
+    else if (message.kind === 'stop') void stop(message.idleMilliseconds, message.signs);
+    else if (message.kind === 'leave') leave();
+    else if (message.kind === 'audit head') void tellHead(message.id);
+    else if (message.kind === 'sign checkpoint') void sign(message);
     else if (message.kind === 'renew TLS') worker?.renewTls();
   });
   // the supervisor is gone: nobody would replace or stop this worker
-  process.on('disconnect', () => void stop(idleWithoutSupervisor));
+  process.on('disconnect', () => {
+    leave();
+    void stop(idleWithoutSupervisor);
+  });
   // a terminal sends its signals to the whole group; the supervisor decides what they mean
   process.on('SIGINT', () => {});
   process.on('SIGTERM', () => {});

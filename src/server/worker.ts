@@ -1,10 +1,13 @@
 import type { Socket } from 'node:net';
 import { type Logger, pino } from 'pino';
+import type { StreamHead, UnsignedCheckpoint } from '../audit/format.js';
 import { tracesUrl } from '../config/otel.js';
 import type { Settings } from '../config/settings.js';
 import { createUnreadyServer } from '../http/unready.js';
 import type { Token } from '../token/token.js';
 import type { TokenEvents } from '../token/token-settings.js';
+import { CheckpointSigner } from './audit/checkpoint-signer.js';
+import { WorkerAudit } from './audit/worker-audit.js';
 import { dataDirectory, expectInitialised } from './data-directory.js';
 import type { OtlpTracing } from './otlp-tracing.js';
 import { openOwnToken, openOwnTokenWhenPossible } from './own-token.js';
@@ -27,8 +30,17 @@ export interface Worker {
   take(connection: Socket): void;
   /** Reads the TLS files again; what cannot be used is logged, and the old is kept. */
   renewTls(): void;
-  /** Answers what is under way, and ends. @param idleMilliseconds see ReceivedConnections.drain */
-  stop(idleMilliseconds: number): Promise<void>;
+  /** Has its stream of the audit log on the disk. @returns the stream's end, if there is one */
+  auditHead(): Promise<StreamHead | undefined>;
+  /** Signs a checkpoint of the audit log. @returns its line; undefined before it has a token */
+  sign(checkpoint: UnsignedCheckpoint): Promise<string | undefined>;
+  /**
+   * Answers what is under way, and ends.
+   *
+   * @param idleMilliseconds see ReceivedConnections.drain
+   * @param lastly when nothing is written to the audit log any more, with the stream's end; token and store are open
+   */
+  stop(idleMilliseconds: number, lastly: (head: StreamHead | undefined) => Promise<void>): Promise<void>;
 }
 
 export interface WorkerStart {
@@ -52,10 +64,13 @@ export function startWorker(settings: Settings, { replaces, waiting, stuck, metr
   const { metrics } = counting;
   const readers = settings.metrics;
   const metricsPage = readers === 'off' ? undefined : { readers, text: metricsText };
-  const unready = replaces ? new ReceivedConnections(createUnreadyServer(tls, { metrics, metricsPage })) : undefined;
+  const audit = WorkerAudit.open(settings, log, metrics);
+  const unreadyServices = { metrics, metricsPage, log, audit: audit?.requests };
+  const unready = replaces ? new ReceivedConnections(createUnreadyServer(tls, unreadyServices)) : undefined;
   let tracing: OtlpTracing | undefined;
   let token: Token | undefined;
   let serving: Serving | undefined;
+  let signer: CheckpointSigner | undefined;
   const connections = () => (serving?.connections.count ?? 0) + (unready?.count ?? 0);
   metrics.collect((families) => {
     publishTokenState(families, ownTokenName, token?.state);
@@ -68,7 +83,7 @@ export function startWorker(settings: Settings, { replaces, waiting, stuck, metr
   };
   const open = (): Token | Promise<Token> => {
     const warn = (what: string) => log.warn({ token: ownTokenName, what }, 'the token was repaired');
-    const events = tokenEvents(log, stuck);
+    const events = tokenEvents(log, stuck, audit);
     const meter = tokenMeter(metrics, ownTokenName, tracing?.record);
     const patient = {
       ...events,
@@ -86,7 +101,10 @@ export function startWorker(settings: Settings, { replaces, waiting, stuck, metr
     const store = await (replaces ? openStoreWhenPossible(settings, databaseIsAway) : openStore(settings));
     try {
       token = await open();
-      serving = await startServing(settings, { token, store, tls, log, stuck, counting, metricsPage, tracing });
+      serving = await startServing(settings, {
+        ...{ token, store, tls, log, stuck, counting, metricsPage, tracing, audit },
+      });
+      signer = new CheckpointSigner(token, store);
     } catch (error) {
       // its log would stay behind otherwise
       await store.close();
@@ -107,8 +125,16 @@ export function startWorker(settings: Settings, { replaces, waiting, stuck, metr
       else connection.destroy();
     },
     renewTls: () => serving?.renewTls(),
-    async stop(idleMilliseconds) {
-      await Promise.all([unready?.drain(0, settings.drainMilliseconds), serving?.stop(idleMilliseconds)]);
+    auditHead: async () => audit?.head(),
+    sign: async (checkpoint) => signer?.sign(checkpoint),
+    async stop(idleMilliseconds, lastly) {
+      const closed = unready?.drain(0, settings.drainMilliseconds);
+      const lastWords = async () => {
+        await closed;
+        await lastly(await audit?.end());
+      };
+      if (serving) await serving.stop(idleMilliseconds, lastWords);
+      else await lastWords();
       await tracing?.end();
     },
   };
@@ -122,12 +148,18 @@ async function tracingOf(settings: Settings, log: Logger): Promise<OtlpTracing |
 }
 
 /** What becomes of the service's own token. */
-function tokenEvents(log: Logger, stuck: () => void): TokenEvents {
+function tokenEvents(log: Logger, stuck: () => void, audit: WorkerAudit | undefined): TokenEvents {
   const facts = { token: ownTokenName };
   return {
-    lost: (err) => log.error({ ...facts, err }, 'the token does not answer: requests are refused until it is back'),
+    lost(err) {
+      audit?.tell('LoseToken', facts);
+      log.error({ ...facts, err }, 'the token does not answer: requests are refused until it is back');
+    },
     failed: (err) => log.warn({ ...facts, err }, 'the token is not back yet'),
-    back: (milliseconds) => log.info({ ...facts, milliseconds }, 'the token is back'),
+    back(milliseconds) {
+      audit?.tell('FindToken', { ...facts, milliseconds });
+      log.info({ ...facts, milliseconds }, 'the token is back');
+    },
     stuck(err) {
       log.error({ ...facts, err }, 'this process does not get to the token any more: it is to be replaced');
       stuck();

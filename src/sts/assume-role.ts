@@ -22,6 +22,7 @@ const mostPackedBytes = 2_048;
  */
 export const assumeRole: Action = async (sts, requester, parameters) => {
   const input = readAssumeRoleInput(parameters);
+  if (requester.trail) requester.trail.input = input;
   if (input.policy !== undefined) parsePolicy(input.policy, 'session');
   const inherited = inheritedBy(input, requester.principal);
   const role = await authorizedRole(sts, requester, input, inherited);

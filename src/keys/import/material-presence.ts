@@ -66,7 +66,7 @@ export class MaterialExpiry {
   }
 
   /** Deletes what has expired. @returns ids of the materials. @throws TokenError; what is left stays due */
-  async carryOut(now: Date): Promise<string[]> {
+  async carryOut(now: Date, did: (keyId: string, materialId: string) => void = () => {}): Promise<string[]> {
     const expired: string[] = [];
     for (const keyId of await this.listDue(now)) {
       for (;;) {
@@ -76,6 +76,7 @@ export class MaterialExpiry {
         try {
           await removeMaterial(this.keys, this.token, key, material);
           expired.push(material.id);
+          did(keyId, material.id);
         } catch (error) {
           // somebody has changed the key: it may have been imported anew, so look again
           if (!(error instanceof StaleKeyError)) throw error;

@@ -1,0 +1,38 @@
+import { checkpointLine, checkpointText, signedBytes, type UnsignedCheckpoint } from '../../audit/format.js';
+import { AuditKey } from '../../keys/audit-key.js';
+import type { Store } from '../../store/store.js';
+import type { Token } from '../../token/token.js';
+
+/** Signs checkpoints for the supervisor, which reaches neither token nor store. */
+export class CheckpointSigner {
+  private readonly key: AuditKey;
+  private described: ReturnType<AuditKey['describe']> | undefined;
+
+  constructor(
+    token: Token,
+    private readonly store: Pick<Store, 'revision' | 'exclusively'>,
+  ) {
+    this.key = new AuditKey(token);
+  }
+
+  /** @returns the line of the checkpoint. @throws Error that says why the token does not sign */
+  async sign(unsigned: UnsignedCheckpoint): Promise<string> {
+    const { key } = this;
+    this.described ??= await this.keyThatIsThere();
+    const { algorithm, keyId } = this.described;
+    const storeRevision = this.store.revision() ?? null;
+    const text = checkpointText({ ...unsigned, storeRevision, algorithm, keyId });
+    return checkpointLine(text, await key.sign(signedBytes(text)));
+  }
+
+  /** A data directory from before the audit log has a token without the key. */
+  private async keyThatIsThere() {
+    const { key, store } = this;
+    if (!key.isReady()) {
+      await store.exclusively('audit key', async () => {
+        if (!key.isReady()) await key.prepare();
+      });
+    }
+    return key.describe();
+  }
+}

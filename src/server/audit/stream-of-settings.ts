@@ -1,0 +1,71 @@
+import { existsSync } from 'node:fs';
+import type { Logger } from 'pino';
+import { EventStream, type Interruption, type StreamWatcher } from '../../audit/event-stream.js';
+import type { StreamKind } from '../../audit/format.js';
+import type { ServiceRecords } from '../../audit/service-record.js';
+import type { Settings } from '../../config/settings.js';
+import { version } from '../../version.js';
+import { auditDirectory, makePrivateDirectory } from '../data-directory.js';
+
+/**
+ * The directory of the audit log, made where it is missing.
+ *
+ * @throws Error that names it
+ */
+export function madeAuditDirectory(settings: Settings): string {
+  const directory = auditDirectory(settings);
+  // one that an operator has made may have a mode of its own
+  if (!existsSync(directory)) makePrivateDirectory(directory);
+  return directory;
+}
+
+/** A stream of this process. @param facts of its first event */
+export function openStream(
+  settings: Settings,
+  kind: StreamKind,
+  records: ServiceRecords,
+  watcher: StreamWatcher,
+  facts: object = {},
+): EventStream {
+  return new EventStream(
+    {
+      directory: auditDirectory(settings),
+      kind,
+      durable: settings.auditMode === 'durable',
+      fileBytes: settings.auditFileMegabytes * 2 ** 20,
+      fileMilliseconds: settings.auditFileHours * 3_600_000,
+    },
+    {
+      start: (after) => records.ofService('StartStream', { kind, pid: process.pid, version, ...facts, after }),
+      end: () => records.ofService('EndStream'),
+      resume: (interruption) => records.ofService('ResumeAudit', detailsOf(interruption)),
+    },
+    watcher,
+  );
+}
+
+function detailsOf({ reason, since, lost, withheld, withheldCount }: Interruption): object {
+  return { reason, since: since.toISOString(), lost, withheld, withheldCount };
+}
+
+/** Tells the log what becomes of a stream. */
+export function newsOfStream(
+  settings: Settings,
+  log: Logger,
+  wrote: StreamWatcher['wrote'] = () => {},
+  failed: () => void = () => {},
+): StreamWatcher {
+  const { auditFailOpen: failOpen } = settings;
+  const directory = auditDirectory(settings);
+  const consequence = failOpen ? 'requests are answered all the same (auditFailOpen)' : 'requests are refused';
+  return {
+    wrote,
+    failed(err) {
+      failed();
+      log.error({ directory, err }, `the audit log cannot be written: ${consequence} until it can`);
+    },
+    resumed({ since, lost, withheldCount }) {
+      log.warn({ directory, since, lost, withheldCount }, 'the audit log is written again');
+    },
+  };
+}
