@@ -1,6 +1,7 @@
-import type { Kysely, Selectable } from 'kysely';
+import type { Kysely } from 'kysely';
 import { RevisionCache } from '../store/revision-cache.js';
 import type { PrincipalsTable, Schema } from '../store/schema.js';
+import type { StoredRecord } from '../store/seal/records.js';
 import type { Store } from '../store/store.js';
 import type { Sealer } from '../token/sealing.js';
 import { administratorAccessArn, awsManagedPolicies } from './aws-managed-policies.js';
@@ -23,7 +24,7 @@ export interface AccessKey {
 const cachedAccessKeys = 10_000;
 const cachedRoles = 10_000;
 
-type PrincipalRow = Selectable<PrincipalsTable>;
+type PrincipalRecord = StoredRecord<'principals'>;
 
 /** Users, roles and access keys, as requests need them. What manages them is in `iam/`. */
 export class Identities {
@@ -55,8 +56,8 @@ export class Identities {
   /** A user by its ARN; read from the store each time. */
   findUser(arn: string): Promise<Principal | undefined> {
     return this.store.read(async (db) => {
-      const row = await principalRow(db, arn, 'user');
-      return row && this.principalOf(db, row);
+      const found = await this.principalRecord(db, arn, 'user');
+      return found && this.principalOf(db, found);
     });
   }
 
@@ -92,13 +93,14 @@ export class Identities {
       const row = await db
         .selectFrom('principals')
         .innerJoin('attached_policies', 'attached_policies.principal_arn', 'principals.arn')
-        .selectAll('principals')
+        .select('arn')
         .where('kind', '=', 'user')
         .where('policy_arn', '=', administratorAccessArn)
         .orderBy('created_at')
         .orderBy('arn')
         .executeTakeFirst();
-      return row && this.principalOf(db, row);
+      const found = row && (await this.principalRecord(db, row.arn, 'user'));
+      return found && this.principalOf(db, found);
     });
   }
 
@@ -120,15 +122,10 @@ export class Identities {
 
   private async loadAccessKey(accessKeyId: string): Promise<AccessKey | undefined> {
     const found = await this.store.read(async (db) => {
-      const row = await db
-        .selectFrom('access_keys')
-        .innerJoin('principals', 'principals.arn', 'access_keys.principal_arn')
-        .selectAll('principals')
-        .select('access_keys.sealed_secret')
-        .where('access_keys.id', '=', accessKeyId)
-        .where('access_keys.active', '=', 1)
-        .executeTakeFirst();
-      return row && { sealed: row.sealed_secret, principal: await this.principalOf(db, row) };
+      const accessKey = (await this.store.records(db).find('access_keys', accessKeyId))?.row;
+      const user =
+        accessKey?.active === 1 && (await this.store.records(db).find('principals', accessKey.principal_arn));
+      return user ? { sealed: accessKey.sealed_secret, principal: await this.principalOf(db, user) } : undefined;
     });
     if (found === undefined) return undefined;
     const secretAccessKey = await this.secretOf(accessKeyId, found.sealed);
@@ -136,15 +133,16 @@ export class Identities {
   }
 
   private async loadRole(db: Kysely<Schema>, arn: string): Promise<Role | undefined> {
-    const row = await principalRow(db, arn, 'role');
-    if (row === undefined) return undefined;
-    const permissions = await this.permissionsOf(db, row);
+    const role = await this.principalRecord(db, arn, 'role');
+    if (role === undefined) return undefined;
+    const { row } = role;
+    const permissions = await this.permissionsOf(db, role);
     return {
       arn,
       accountId: this.accountId,
       uniqueId: row.unique_id,
       name: row.name,
-      tags: await tagsOf(db, row),
+      tags: tagsOf(role),
       ...permissions,
       trustPolicy: this.policies.get(row.trust_policy ?? undefined, 'trust', `the trust policy of ${arn}`),
       trustedPrincipals: namedPrincipalsFrom(row.trust_principals),
@@ -152,15 +150,25 @@ export class Identities {
     };
   }
 
-  private async principalOf(db: Kysely<Schema>, row: PrincipalRow): Promise<Principal> {
-    const { identityPolicies, policyNames, permissionsBoundary } = await this.permissionsOf(db, row);
+  private async principalRecord(
+    db: Kysely<Schema>,
+    arn: string,
+    kind: PrincipalsTable['kind'],
+  ): Promise<PrincipalRecord | undefined> {
+    const found = await this.store.records(db).find('principals', arn);
+    return found?.row.kind === kind ? found : undefined;
+  }
+
+  private async principalOf(db: Kysely<Schema>, record: PrincipalRecord): Promise<Principal> {
+    const { identityPolicies, policyNames, permissionsBoundary } = await this.permissionsOf(db, record);
+    const { row } = record;
     return {
       arn: row.arn,
       accountId: this.accountId,
       kind: 'user',
       uniqueId: row.unique_id,
       name: row.name,
-      tags: await tagsOf(db, row),
+      tags: tagsOf(record),
       identityPolicies,
       policyNames,
       permissionsBoundary,
@@ -170,45 +178,32 @@ export class Identities {
     };
   }
 
-  private async permissionsOf(
-    db: Kysely<Schema>,
-    { arn, permissions_boundary: boundary }: PrincipalRow,
-  ): Promise<Permissions> {
-    const inline = await db
-      .selectFrom('inline_policies')
-      .select(['name', 'document'])
-      .where('principal_arn', '=', arn)
-      .orderBy('name')
-      .execute();
-    const attached = await db
-      .selectFrom('attached_policies')
-      .leftJoin('managed_policies', 'managed_policies.arn', 'attached_policies.policy_arn')
-      .select(['policy_arn', 'document'])
-      .where('principal_arn', '=', arn)
-      .orderBy('policy_arn')
-      .execute();
+  private async permissionsOf(db: Kysely<Schema>, { row, parts }: PrincipalRecord): Promise<Permissions> {
+    const { arn, permissions_boundary: boundary } = row;
+    const inline = [...parts.inline_policies].sort((one, other) => (one.name < other.name ? -1 : 1));
+    const attached = parts.attached_policies.map(({ policy_arn }) => policy_arn).sort();
+    const identityPolicies = inline.map(({ name, document }) =>
+      this.policies.get(document, 'identity', `${name} of ${arn}`),
+    );
+    for (const policyArn of attached) identityPolicies.push(await this.managedPolicy(policyArn, db));
     return {
-      identityPolicies: [
-        ...inline.map(({ name, document }) => this.policies.get(document, 'identity', `${name} of ${arn}`)),
-        ...attached.map(({ policy_arn, document }) => this.managed(policy_arn, document)),
-      ],
-      policyNames: [...inline.map(({ name }) => name), ...attached.map(({ policy_arn }) => policy_arn)],
+      identityPolicies,
+      policyNames: [...inline.map(({ name }) => name), ...attached],
       permissionsBoundary: boundary === null ? undefined : await this.managedPolicy(boundary, db),
     };
   }
 
-  /** A managed policy as a boundary or as a session policy: one that does not exist denies everything. */
+  /** A managed policy, also as a boundary or as a session policy: one that does not exist denies everything. */
   async managedPolicy(arn: string, db: Kysely<Schema> = this.store.db): Promise<PolicyDocument> {
-    return this.managed(arn, await managedDocument(db, arn));
+    const own = awsManagedPolicies.get(arn)?.document;
+    if (own) return own;
+    const found = await this.store.records(db).find('managed_policies', arn);
+    return this.policies.get(found?.row.document, 'identity', arn);
   }
 
   /** True for the account's own managed policies, and AWS's. */
   async hasManagedPolicy(arn: string): Promise<boolean> {
-    return awsManagedPolicies.has(arn) || (await managedDocument(this.store.db, arn)) !== null;
-  }
-
-  private managed(arn: string, document: string | null): PolicyDocument {
-    return awsManagedPolicies.get(arn)?.document ?? this.policies.get(document ?? undefined, 'identity', arn);
+    return awsManagedPolicies.has(arn) || (await this.store.records().find('managed_policies', arn)) !== undefined;
   }
 
   private async secretOf(accessKeyId: string, sealed: Buffer): Promise<Buffer> {
@@ -222,21 +217,6 @@ export class Identities {
   }
 }
 
-function principalRow(db: Kysely<Schema>, arn: string, kind: PrincipalRow['kind']): Promise<PrincipalRow | undefined> {
-  return db.selectFrom('principals').selectAll().where('arn', '=', arn).where('kind', '=', kind).executeTakeFirst();
-}
-
-async function tagsOf(db: Kysely<Schema>, { arn }: PrincipalRow): Promise<ReadonlyMap<string, string>> {
-  const rows = await db
-    .selectFrom('principal_tags')
-    .select(['tag_key', 'tag_value'])
-    .where('principal_arn', '=', arn)
-    .execute();
-  return new Map(rows.map(({ tag_key, tag_value }) => [tag_key, tag_value]));
-}
-
-/** Of the account's own managed policies; null when there is none of that name. */
-async function managedDocument(db: Kysely<Schema>, arn: string): Promise<string | null> {
-  const row = await db.selectFrom('managed_policies').select('document').where('arn', '=', arn).executeTakeFirst();
-  return row?.document ?? null;
+function tagsOf({ parts }: PrincipalRecord): ReadonlyMap<string, string> {
+  return new Map(parts.principal_tags.map(({ tag_key, tag_value }) => [tag_key, tag_value]));
 }

@@ -14,6 +14,7 @@ import { addHealthCommand } from './health.js';
 import { addIdentityCommand } from './identity.js';
 import { addInitCommand } from './init.js';
 import { addMigrateCommand } from './migrate.js';
+import { addResealCommand } from './reseal.js';
 import { addResetKeyPolicyCommand } from './reset-key-policy.js';
 import { addRestoreCommand } from './restore.js';
 import { addServeCommand } from './serve.js';
@@ -39,6 +40,7 @@ for (const add of [
   addHealthCommand,
   addTokenCommand,
   addResetKeyPolicyCommand,
+  addResealCommand,
   addDoctorCommand,
 ]) {
   add(program);

@@ -10,7 +10,7 @@ export function addResetKeyPolicyCommand(program: Command): void {
     const { settings } = settingsOf(options);
     // loaded here: other commands start faster without the database
     const { resetKeyPolicy } = await import('../server/reset-key-policy.js');
-    const arn = await resetKeyPolicy(settings, options.key);
+    const arn = await resetKeyPolicy(settings, options.key, (what) => console.error(`hsm-kms: ${what}`));
     console.log(`${arn} has the default key policy: the identity policies of the account decide`);
   });
 }

@@ -34,7 +34,7 @@ export function addRestoreCommand(program: Command): void {
   );
 }
 
-function textOf({ header, margin, toRotate, dueDeletions }: Restored): string {
+function textOf({ header, margin, toRotate, dueDeletions, doubtful }: Restored): string {
   const lines = [
     `restored ${contentOf(header.tables)}, as of ${header.madeAt}.`,
     `What was changed after ${header.madeAt} is undone: keys that were disabled or scheduled for deletion, policies that were changed, grants that were retired or revoked, users and access keys that were deleted are as they were then. Do these again first of all.`,
@@ -48,6 +48,11 @@ function textOf({ header, margin, toRotate, dueDeletions }: Restored): string {
   if (dueDeletions.length > 0) {
     lines.push(
       `warning: the waiting period of these keys has ended, and the service destroys them when it starts: ${dueDeletions.join(', ')}`,
+    );
+  }
+  if (doubtful.length > 0) {
+    lines.push(
+      `warning: somebody else than hsm-kms had written into the database before the archive was made: ${doubtful.slice(0, 5).join(', ')}\n  -> an older archive, or hsm-kms doctor`,
     );
   }
   return lines.join('\n');

@@ -36,25 +36,22 @@ export class AliasRepository {
   async list(after: string, limit: number, keyId?: string): Promise<AliasRecord[]> {
     let query = this.store.db.selectFrom('aliases').selectAll().where('name', '>', after);
     if (keyId !== undefined) query = query.where('key_id', '=', keyId);
-    const rows = await query.orderBy('name').limit(limit).execute();
+    const page = query.orderBy('name').limit(limit);
+    const rows = await this.store.records().list('aliases', () => page.execute());
     return rows.map((row) => this.recordOf(row));
   }
 
   /** @throws KmsError AlreadyExistsException, LimitExceededException */
   async create(name: string, keyId: string, at: Date): Promise<void> {
-    await this.store.change(async (transaction) => {
-      const existing = await transaction
-        .selectFrom('aliases')
-        .select('name')
-        .where('name', '=', name)
-        .executeTakeFirst();
+    await this.store.change(async (change) => {
+      const existing = await change.db.selectFrom('aliases').select('name').where('name', '=', name).executeTakeFirst();
       if (existing) {
         throw new KmsError(
           'AlreadyExistsException',
           `An alias with the name ${aliasArn(this.home, name)} already exists`,
         );
       }
-      const { count } = await transaction
+      const { count } = await change.db
         .selectFrom('aliases')
         .select((row) => row.fn.countAll<number>().as('count'))
         .where('key_id', '=', keyId)
@@ -66,31 +63,25 @@ export class AliasRepository {
         );
       }
       const time = at.getTime();
-      await transaction
-        .insertInto('aliases')
-        .values({ name, key_id: keyId, created_at: time, updated_at: time })
-        .execute();
+      await change.insert('aliases', { name, key_id: keyId, created_at: time, updated_at: time });
     });
   }
 
   /** Points an alias to another key. */
   async update(name: string, keyId: string, at: Date): Promise<void> {
-    await this.store.change((transaction) =>
-      transaction
-        .updateTable('aliases')
-        .set({ key_id: keyId, updated_at: at.getTime() })
-        .where('name', '=', name)
-        .execute(),
-    );
+    await this.store.change(async (change) => {
+      const alias = await change.find('aliases', name);
+      await alias?.set({ key_id: keyId, updated_at: at.getTime() });
+    });
   }
 
   async delete(name: string): Promise<void> {
-    await this.store.change((transaction) => transaction.deleteFrom('aliases').where('name', '=', name).execute());
+    await this.store.change((change) => change.delete('aliases', name));
   }
 
   private async load(name: string): Promise<AliasRecord | undefined> {
-    const row = await this.store.db.selectFrom('aliases').selectAll().where('name', '=', name).executeTakeFirst();
-    return row && this.recordOf(row);
+    const found = await this.store.records().find('aliases', name);
+    return found && this.recordOf(found.row);
   }
 
   private recordOf(row: { name: string; key_id: string; created_at: number; updated_at: number }): AliasRecord {

@@ -69,16 +69,15 @@ export class GrantRepository {
     keyId: string,
     grantees: readonly string[],
   ): readonly GrantRecord[] | Promise<readonly GrantRecord[]> => {
-    const load = async () => {
-      const rows = await this.store.db
-        .selectFrom('grants')
-        .selectAll()
-        .where('key_id', '=', keyId)
-        .where('grantee', 'in', grantees)
-        .where('grantee_is_service', '=', 0)
-        .execute();
-      return rows.map(recordOf);
-    };
+    const load = () =>
+      this.sealed(
+        this.store.db
+          .selectFrom('grants')
+          .selectAll()
+          .where('key_id', '=', keyId)
+          .where('grantee', 'in', grantees)
+          .where('grantee_is_service', '=', 0),
+      );
     // `load` always finds a list, an empty one at the least
     return this.cache.get(`${keyId} ${grantees.join(' ')}`, load) as readonly GrantRecord[] | Promise<GrantRecord[]>;
   };
@@ -87,19 +86,16 @@ export class GrantRepository {
    * Commits a grant. One that has a name and is the same as an existing one in every respect is that one.
    *
    * @returns its id
-   * @throws KmsError LimitExceededException; StaleKeyError when the key has changed its state meanwhile
+   * @throws KmsError LimitExceededException; StaleKeyError when the key has changed meanwhile
    */
   async create(key: KeyRecord, grant: NewGrant): Promise<string> {
-    return this.store.change(async (transaction) => {
-      const existing = await this.admit(transaction, grant);
+    return this.store.change(async (change) => {
+      const existing = await this.admit(change.db, grant);
       if (existing !== undefined) return existing;
-      const current = await transaction.selectFrom('keys').select('state').where('id', '=', key.id).executeTakeFirst();
-      if (current?.state !== key.state) throw new StaleKeyError(`key ${key.id} has changed`);
+      const current = await change.find('keys', key.id);
+      if (current?.row.version !== key.version) throw new StaleKeyError(`key ${key.id} has changed`);
       const id = randomBytes(32).toString('hex');
-      await transaction
-        .insertInto('grants')
-        .values({ id, ...rowOf(grant) })
-        .execute();
+      await change.insert('grants', { id, ...rowOf(grant) });
       return id;
     });
   }
@@ -121,30 +117,34 @@ export class GrantRepository {
     if (grantee) {
       query = query.where('grantee', '=', grantee.name).where('grantee_is_service', '=', grantee.isService ? 1 : 0);
     }
-    const rows = await query.orderBy('id').limit(limit).execute();
-    return rows.map(recordOf);
+    return this.sealed(query.orderBy('id').limit(limit));
   }
 
   /** Grants of all keys that a principal may retire, in the order of their ids, from the one after `after`. */
   async listRetirable(retiring: NamedPrincipal, after: string, limit: number): Promise<GrantRecord[]> {
-    const rows = await this.store.db
-      .selectFrom('grants')
-      .selectAll()
-      .where('retiring', '=', retiring.name)
-      .where('retiring_is_service', '=', retiring.isService ? 1 : 0)
-      .where('id', '>', after)
-      .orderBy('id')
-      .limit(limit)
-      .execute();
-    return rows.map(recordOf);
+    return this.sealed(
+      this.store.db
+        .selectFrom('grants')
+        .selectAll()
+        .where('retiring', '=', retiring.name)
+        .where('retiring_is_service', '=', retiring.isService ? 1 : 0)
+        .where('id', '>', after)
+        .orderBy('id')
+        .limit(limit),
+    );
   }
 
   /** @returns false when there is no such grant */
   async delete(keyId: string, id: string): Promise<boolean> {
-    const { numDeletedRows } = await this.store.change((transaction) =>
-      transaction.deleteFrom('grants').where('key_id', '=', keyId).where('id', '=', id).executeTakeFirst(),
-    );
-    return numDeletedRows > 0n;
+    return this.store.change(async (change) => {
+      const grant = await change.open('grants', id, 'whatever');
+      return grant?.row.key_id === keyId && change.delete('grants', id);
+    });
+  }
+
+  /** @throws BrokenSealError */
+  private async sealed(query: { execute(): Promise<Selectable<GrantsTable>[]> }): Promise<GrantRecord[]> {
+    return (await this.store.records().list('grants', () => query.execute())).map(recordOf);
   }
 
   /** The id of the same grant, made earlier under its name; otherwise undefined, and there is room for it. */
@@ -161,7 +161,7 @@ export class GrantRepository {
   }
 }
 
-type GrantRow = Omit<Selectable<GrantsTable>, 'id'>;
+type GrantRow = Omit<Selectable<GrantsTable>, 'id' | 'seal'>;
 
 async function sameGrant(db: Kysely<Schema>, row: GrantRow): Promise<string | undefined> {
   const found = await db

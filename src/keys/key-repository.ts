@@ -1,13 +1,15 @@
 import type { KeySpec, KeyState, KeyUsageType, OriginType } from '@aws-sdk/client-kms';
-import type { Insertable, Kysely, Selectable, Transaction } from 'kysely';
+import type { Kysely, Selectable } from 'kysely';
 import { namedPrincipalsFrom, namedPrincipalsText } from '../authorization/named-principals.js';
 import { KmsError } from '../contract/kms-error.js';
 import { diskError } from '../store/disk-trouble.js';
 import { RevisionCache } from '../store/revision-cache.js';
 import type { CustomKeyStoresTable, KeyMaterialsTable, KeysTable, Schema } from '../store/schema.js';
+import type { Change, ChangedRecord } from '../store/seal/change.js';
 import type { Store } from '../store/store.js';
 import type { KeyMaterial, KeyPolicy, KeyRecord } from './key-record.js';
 import { type Home, keyArn } from './key-reference.js';
+import { putTags } from './tags.js';
 
 /** Somebody else changed the key since it was read: read it again and decide again. */
 export class StaleKeyError extends Error {
@@ -74,38 +76,32 @@ export class KeyRepository {
    *
    * @throws KmsError LimitExceededException; AlreadyExistsException for an id that two seed at the same time
    */
-  async insert(key: NewKey, alongside?: (transaction: Transaction<Schema>) => Promise<unknown>): Promise<void> {
-    await this.store.change(async (transaction) => {
-      await this.checkQuota(transaction);
-      await expectNew(transaction, key.id);
-      await alongside?.(transaction);
-      await transaction
-        .insertInto('keys')
-        .values({
-          id: key.id,
-          spec: key.spec,
-          usage: key.usage,
-          origin: key.origin,
-          state: key.state,
-          description: key.description,
-          policy: key.policy.text,
-          policy_principals: namedPrincipalsText(key.policy.principals),
-          created_at: key.createdAt.getTime(),
-          deletion_at: null,
-          pending_window_days: null,
-          multi_region: key.multiRegion ? 1 : 0,
-          current_material_id: key.currentMaterialId ?? null,
-          custom_key_store_id: key.customKeyStoreId ?? null,
-          rotation_period_days: key.rotation?.periodDays ?? null,
-          next_rotation_at: key.rotation?.nextAt.getTime() ?? null,
-        })
-        .execute();
-      for (const material of key.materials.values()) {
-        await transaction.insertInto('key_materials').values(materialRow(key.id, material)).execute();
-      }
-      for (const [tagKey, tagValue] of key.tags) {
-        await transaction.insertInto('tags').values({ key_id: key.id, tag_key: tagKey, tag_value: tagValue }).execute();
-      }
+  async insert(key: NewKey, alongside?: (change: Change) => Promise<unknown>): Promise<void> {
+    await this.store.change(async (change) => {
+      await this.checkQuota(change.db);
+      await expectNew(change.db, key.id);
+      await alongside?.(change);
+      const record = await change.insert('keys', {
+        id: key.id,
+        spec: key.spec,
+        usage: key.usage,
+        origin: key.origin,
+        state: key.state,
+        description: key.description,
+        policy: key.policy.text,
+        policy_principals: namedPrincipalsText(key.policy.principals),
+        created_at: key.createdAt.getTime(),
+        deletion_at: null,
+        pending_window_days: null,
+        multi_region: key.multiRegion ? 1 : 0,
+        current_material_id: key.currentMaterialId ?? null,
+        custom_key_store_id: key.customKeyStoreId ?? null,
+        rotation_period_days: key.rotation?.periodDays ?? null,
+        next_rotation_at: key.rotation?.nextAt.getTime() ?? null,
+        version: 1,
+      });
+      for (const material of key.materials.values()) await record.put('key_materials', materialRow(key.id, material));
+      await putTags(record, key.tags);
     });
   }
 
@@ -117,32 +113,28 @@ export class KeyRepository {
   async change(
     key: KeyRecord,
     changes: KeyChanges,
-    alongside?: (transaction: Transaction<Schema>) => Promise<unknown>,
+    alongside?: (record: ChangedRecord<'keys'>, change: Change) => Promise<unknown>,
   ): Promise<void> {
-    await this.store.change(async (transaction) => {
-      const { numUpdatedRows } = await transaction
-        .updateTable('keys')
-        .set((row) => ({
-          version: row('version', '+', 1),
-          ...(changes.state !== undefined && { state: changes.state }),
-          ...(changes.description !== undefined && { description: changes.description }),
-          ...('deletionAt' in changes && { deletion_at: changes.deletionAt?.getTime() ?? null }),
-          ...('pendingWindowDays' in changes && { pending_window_days: changes.pendingWindowDays ?? null }),
-          ...(changes.policy !== undefined && {
-            policy: changes.policy.text,
-            policy_principals: namedPrincipalsText(changes.policy.principals),
-          }),
-          ...('rotation' in changes && {
-            rotation_period_days: changes.rotation?.periodDays ?? null,
-            next_rotation_at: changes.rotation?.nextAt.getTime() ?? null,
-          }),
-          ...('currentMaterialId' in changes && { current_material_id: changes.currentMaterialId ?? null }),
-        }))
-        .where('id', '=', key.id)
-        .where('version', '=', key.version)
-        .executeTakeFirst();
-      if (numUpdatedRows !== 1n) throw new StaleKeyError(`key ${key.id} has changed`);
-      await alongside?.(transaction);
+    await this.store.change(async (change) => {
+      const record = await change.find('keys', key.id);
+      if (record?.row.version !== key.version) throw new StaleKeyError(`key ${key.id} has changed`);
+      await record.set({
+        version: key.version + 1,
+        ...(changes.state !== undefined && { state: changes.state }),
+        ...(changes.description !== undefined && { description: changes.description }),
+        ...('deletionAt' in changes && { deletion_at: changes.deletionAt?.getTime() ?? null }),
+        ...('pendingWindowDays' in changes && { pending_window_days: changes.pendingWindowDays ?? null }),
+        ...(changes.policy !== undefined && {
+          policy: changes.policy.text,
+          policy_principals: namedPrincipalsText(changes.policy.principals),
+        }),
+        ...('rotation' in changes && {
+          rotation_period_days: changes.rotation?.periodDays ?? null,
+          next_rotation_at: changes.rotation?.nextAt.getTime() ?? null,
+        }),
+        ...('currentMaterialId' in changes && { current_material_id: changes.currentMaterialId ?? null }),
+      });
+      await alongside?.(record, change);
     });
   }
 
@@ -156,7 +148,7 @@ export class KeyRepository {
 
   /** Deletes a key with its materials, aliases, tags and grants. */
   async delete(id: string): Promise<void> {
-    await this.store.change((transaction) => transaction.deleteFrom('keys').where('id', '=', id).execute());
+    await this.store.change((change) => change.delete('keys', id));
   }
 
   /** To be asked before the token makes a key, too. @throws KmsError LimitExceededException when there are enough keys */
@@ -174,26 +166,19 @@ export class KeyRepository {
   }
 
   private async load(db: Kysely<Schema>, id: string): Promise<KeyRecord | undefined> {
-    const row = await db.selectFrom('keys').selectAll().where('id', '=', id).executeTakeFirst();
-    if (row === undefined) return undefined;
-    const materials = await db
-      .selectFrom('key_materials')
-      .selectAll()
-      .where('key_id', '=', id)
-      .orderBy('created_at')
-      .orderBy('id')
-      .execute();
-    const tags = await db.selectFrom('tags').selectAll().where('key_id', '=', id).orderBy('tag_key').execute();
-    const aliases = await db.selectFrom('aliases').select('name').where('key_id', '=', id).orderBy('name').execute();
+    const records = this.store.records(db);
+    const found = await records.find('keys', id);
+    if (found === undefined) return undefined;
+    const { row, parts } = found;
+    const ofKey = db.selectFrom('aliases').selectAll().where('key_id', '=', id).orderBy('name');
+    const aliases = await records.list('aliases', () => ofKey.execute());
     const keyStore =
-      row.custom_key_store_id === null
-        ? undefined
-        : await db
-            .selectFrom('custom_key_stores')
-            .select(['cluster_id', 'connection_state'])
-            .where('id', '=', row.custom_key_store_id)
-            .executeTakeFirst();
-    return recordOf(row, this.home, keyStore, {
+      row.custom_key_store_id === null ? undefined : await records.find('custom_key_stores', row.custom_key_store_id);
+    const materials = [...parts.key_materials].sort(
+      (one, other) => one.created_at - other.created_at || byId(one, other),
+    );
+    const tags = [...parts.tags].sort((one, other) => (one.tag_key < other.tag_key ? -1 : 1));
+    return recordOf(row, this.home, keyStore?.row, {
       materials: new Map(materials.map((material) => [material.id, materialOf(material)])),
       tags: new Map(tags.map((tag) => [tag.tag_key, tag.tag_value])),
       aliases: aliases.map((alias) => alias.name),
@@ -202,8 +187,8 @@ export class KeyRepository {
 }
 
 /** @throws KmsError AlreadyExistsException */
-async function expectNew(transaction: Transaction<Schema>, id: string): Promise<void> {
-  const existing = await transaction.selectFrom('keys').select('id').where('id', '=', id).executeTakeFirst();
+async function expectNew(db: Kysely<Schema>, id: string): Promise<void> {
+  const existing = await db.selectFrom('keys').select('id').where('id', '=', id).executeTakeFirst();
   if (existing) throw new KmsError('AlreadyExistsException', `The key ${id} already exists`);
 }
 
@@ -247,6 +232,10 @@ function recordOf(
   };
 }
 
+function byId(one: { readonly id: string }, other: { readonly id: string }): number {
+  return one.id < other.id ? -1 : 1;
+}
+
 function materialOf(row: Selectable<KeyMaterialsTable>): KeyMaterial {
   return {
     id: row.id,
@@ -263,7 +252,10 @@ function materialOf(row: Selectable<KeyMaterialsTable>): KeyMaterial {
 }
 
 /** The row of a key's material. */
-export function materialRow(keyId: string, material: KeyMaterial): Insertable<KeyMaterialsTable> {
+export function materialRow(
+  keyId: string,
+  material: KeyMaterial,
+): Omit<Selectable<KeyMaterialsTable>, 'encryptions_reserved'> {
   return {
     id: material.id,
     key_id: keyId,

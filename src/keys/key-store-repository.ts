@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { ConnectionErrorCodeType, ConnectionStateType } from '@aws-sdk/client-kms';
-import type { Selectable, Transaction } from 'kysely';
+import type { Kysely, Selectable } from 'kysely';
 import { KmsError } from '../contract/kms-error.js';
 import { RevisionCache } from '../store/revision-cache.js';
 import type { CustomKeyStoresTable, Schema } from '../store/schema.js';
@@ -62,8 +62,9 @@ export class KeyStoreRepository {
 
   /** In the order of their ids, from the one after `after`. */
   async list(after: string, limit: number): Promise<KeyStoreRecord[]> {
-    const query = this.store.db.selectFrom('custom_key_stores').selectAll().where('id', '>', after);
-    return (await query.orderBy('id').limit(limit).execute()).map(recordOf);
+    const all = this.store.db.selectFrom('custom_key_stores').selectAll();
+    const page = all.where('id', '>', after).orderBy('id').limit(limit);
+    return (await this.store.records().list('custom_key_stores', () => page.execute())).map(recordOf);
   }
 
   /**
@@ -73,29 +74,28 @@ export class KeyStoreRepository {
   async create(wanted: NewKeyStore, password: string): Promise<string> {
     const id = `cks-${randomBytes(9).toString('hex').slice(1)}`;
     const sealed = await this.seal(id, password);
-    await this.store.change(async (transaction) => {
-      await expectFreeName(transaction, wanted.name);
-      await expectFreeCluster(transaction, wanted.clusterId, 'CloudHsmClusterInUseException');
-      const { count } = await transaction
+    await this.store.change(async (change) => {
+      await expectFreeName(change.db, wanted.name);
+      await expectFreeCluster(change.db, wanted.clusterId, 'CloudHsmClusterInUseException');
+      const { count } = await change.db
         .selectFrom('custom_key_stores')
         .select((row) => row.fn.countAll<number>().as('count'))
         .executeTakeFirstOrThrow();
       if (Number(count) >= this.quota) {
         throw new KmsError('LimitExceededException', `There are ${this.quota} custom key stores, which is the limit.`);
       }
-      await transaction
-        .insertInto('custom_key_stores')
-        .values({
-          id,
-          name: wanted.name,
-          cluster_id: wanted.clusterId,
-          trust_anchor_certificate: wanted.trustAnchorCertificate,
-          sealed_password: sealed,
-          connection_state: 'DISCONNECTED',
-          connection_error: null,
-          created_at: wanted.createdAt.getTime(),
-        })
-        .execute();
+      await change.insert('custom_key_stores', {
+        id,
+        name: wanted.name,
+        cluster_id: wanted.clusterId,
+        trust_anchor_certificate: wanted.trustAnchorCertificate,
+        sealed_password: sealed,
+        connection_state: 'DISCONNECTED',
+        connection_error: null,
+        created_at: wanted.createdAt.getTime(),
+        connection: 0,
+        version: 1,
+      });
     });
     return id;
   }
@@ -110,37 +110,34 @@ export class KeyStoreRepository {
   async change(keyStore: KeyStoreRecord, changes: KeyStoreChanges): Promise<KeyStoreRecord> {
     const { name, clusterId, password, connectionState, connectionError } = changes;
     const sealed = password === undefined ? undefined : await this.seal(keyStore.id, password);
-    return this.store.change(async (transaction) => {
-      if (name !== undefined && name !== keyStore.name) await expectFreeName(transaction, name);
+    return this.store.change(async (change) => {
+      if (name !== undefined && name !== keyStore.name) await expectFreeName(change.db, name);
       if (clusterId !== undefined && clusterId !== keyStore.clusterId) {
-        await expectFreeCluster(transaction, clusterId, 'CloudHsmClusterNotRelatedException');
+        await expectFreeCluster(change.db, clusterId, 'CloudHsmClusterNotRelatedException');
       }
-      const row = await transaction
-        .updateTable('custom_key_stores')
-        .set((current) => ({
-          version: current('version', '+', 1),
-          ...(name !== undefined && { name }),
-          ...(clusterId !== undefined && { cluster_id: clusterId }),
-          ...(sealed !== undefined && { sealed_password: sealed }),
-          ...(connectionState !== undefined && {
-            connection_state: connectionState,
-            connection_error: connectionError ?? null,
-          }),
-          ...(connectionState === 'CONNECTING' && { connection: current('connection', '+', 1) }),
-        }))
-        .where('id', '=', keyStore.id)
-        .where('version', '=', keyStore.version)
-        .returningAll()
-        .executeTakeFirst();
-      if (row === undefined) throw new StaleKeyError(`custom key store ${keyStore.id} has changed`);
-      return recordOf(row);
+      const record = await change.find('custom_key_stores', keyStore.id);
+      if (record?.row.version !== keyStore.version) {
+        throw new StaleKeyError(`custom key store ${keyStore.id} has changed`);
+      }
+      await record.set({
+        version: keyStore.version + 1,
+        ...(name !== undefined && { name }),
+        ...(clusterId !== undefined && { cluster_id: clusterId }),
+        ...(sealed !== undefined && { sealed_password: sealed }),
+        ...(connectionState !== undefined && {
+          connection_state: connectionState,
+          connection_error: connectionError ?? null,
+        }),
+        ...(connectionState === 'CONNECTING' && { connection: record.row.connection + 1 }),
+      });
+      return recordOf(record.row);
     });
   }
 
   /** @throws StaleKeyError when the store has changed; KmsError CustomKeyStoreHasCMKsException */
   async delete(keyStore: KeyStoreRecord): Promise<void> {
-    await this.store.change(async (transaction) => {
-      const key = await transaction
+    await this.store.change(async (change) => {
+      const key = await change.db
         .selectFrom('keys')
         .select('id')
         .where('custom_key_store_id', '=', keyStore.id)
@@ -149,23 +146,18 @@ export class KeyStoreRepository {
       if (key) {
         throw new KmsError('CustomKeyStoreHasCMKsException', `Custom key store ${keyStore.id} contains KMS keys.`);
       }
-      const { numDeletedRows } = await transaction
-        .deleteFrom('custom_key_stores')
-        .where('id', '=', keyStore.id)
-        .where('version', '=', keyStore.version)
-        .executeTakeFirst();
-      if (numDeletedRows !== 1n) throw new StaleKeyError(`custom key store ${keyStore.id} has changed`);
+      const record = await change.find('custom_key_stores', keyStore.id);
+      if (record?.row.version !== keyStore.version) {
+        throw new StaleKeyError(`custom key store ${keyStore.id} has changed`);
+      }
+      await change.delete('custom_key_stores', keyStore.id);
     });
   }
 
   /** The token's user PIN. @throws Error when this service's token did not seal it */
   async password({ id }: Pick<KeyStoreRecord, 'id'>): Promise<string> {
-    const { sealed_password: sealed } = await this.store.db
-      .selectFrom('custom_key_stores')
-      .select('sealed_password')
-      .where('id', '=', id)
-      .executeTakeFirstOrThrow();
-    const opened = await this.sealer.open(purposeOf(id), sealed);
+    const record = await this.store.records().find('custom_key_stores', id);
+    const opened = record && (await this.sealer.open(purposeOf(id), record.row.sealed_password));
     if (opened === undefined) throw new Error(`the password of ${id} was not sealed by this service's token`);
     try {
       return opened.toString('utf8');
@@ -197,18 +189,15 @@ export class KeyStoreRepository {
   }
 
   private async load(column: 'id' | 'name', value: string): Promise<KeyStoreRecord | undefined> {
-    const row = await this.store.db
-      .selectFrom('custom_key_stores')
-      .selectAll()
-      .where(column, '=', value)
-      .executeTakeFirst();
+    const found = this.store.db.selectFrom('custom_key_stores').selectAll().where(column, '=', value);
+    const [row] = await this.store.records().list('custom_key_stores', () => found.execute());
     return row && recordOf(row);
   }
 }
 
 /** Throws unless a store is connected at this moment of a transaction: a key is about to be committed to it. */
-export async function expectConnected(transaction: Transaction<Schema>, id: string): Promise<void> {
-  const row = await transaction
+export async function expectConnected(db: Kysely<Schema>, id: string): Promise<void> {
+  const row = await db
     .selectFrom('custom_key_stores')
     .select('connection_state')
     .where('id', '=', id)
@@ -228,8 +217,8 @@ export function keyStoreInvalidState(id: string, state: string): KmsError {
   );
 }
 
-async function expectFreeName(transaction: Transaction<Schema>, name: string): Promise<void> {
-  const taken = await transaction.selectFrom('custom_key_stores').select('id').where('name', '=', name).execute();
+async function expectFreeName(db: Kysely<Schema>, name: string): Promise<void> {
+  const taken = await db.selectFrom('custom_key_stores').select('id').where('name', '=', name).execute();
   if (taken.length > 0) {
     throw new KmsError('CustomKeyStoreNameInUseException', `A custom key store with the name ${name} exists already.`);
   }
@@ -237,15 +226,11 @@ async function expectFreeName(transaction: Transaction<Schema>, name: string): P
 
 /** @param refusal what the operation calls a cluster that is another store */
 async function expectFreeCluster(
-  transaction: Transaction<Schema>,
+  db: Kysely<Schema>,
   clusterId: string,
   refusal: 'CloudHsmClusterInUseException' | 'CloudHsmClusterNotRelatedException',
 ): Promise<void> {
-  const taken = await transaction
-    .selectFrom('custom_key_stores')
-    .select('id')
-    .where('cluster_id', '=', clusterId)
-    .execute();
+  const taken = await db.selectFrom('custom_key_stores').select('id').where('cluster_id', '=', clusterId).execute();
   if (taken.length > 0) throw new KmsError(refusal, `The CloudHSM cluster ${clusterId} is a custom key store already.`);
 }
 

@@ -1,4 +1,5 @@
 import type { RotationType } from '@aws-sdk/client-kms';
+import type { ChangedRecord } from '../store/seal/change.js';
 import { discardMaterial, generateMaterial, selfTestKey } from './key-generation.js';
 import type { KeyMaterial, KeyRecord } from './key-record.js';
 import { isSurelyUncommitted, type KeyRepository, materialRow, StaleKeyError } from './key-repository.js';
@@ -33,14 +34,9 @@ export async function rotateToNewMaterial(
   try {
     await selfTestKey(token, capabilities, withCurrent(key, material));
     isCommitting = true;
-    await keys.change(key, { currentMaterialId: material.id, rotation: schedule }, async (transaction) => {
-      await transaction
-        .updateTable('key_materials')
-        .set({ state: 'NON_CURRENT' })
-        .where('key_id', '=', key.id)
-        .where('state', '=', 'CURRENT')
-        .execute();
-      await transaction.insertInto('key_materials').values(materialRow(key.id, material)).execute();
+    await keys.change(key, { currentMaterialId: material.id, rotation: schedule }, async (record) => {
+      await retireCurrent(record);
+      await record.put('key_materials', materialRow(key.id, material));
     });
   } catch (error) {
     if (!isCommitting || isSurelyUncommitted(error)) discardMaterial(token, material);
@@ -62,22 +58,26 @@ export async function rotateToImportedMaterial(
   at: Date,
 ): Promise<void> {
   await selfTestKey(token, capabilities, withCurrent(key, pending));
-  await keys.change(key, { currentMaterialId: pending.id }, async (transaction) => {
-    await transaction
-      .updateTable('key_materials')
-      .set({ state: 'NON_CURRENT' })
-      .where('key_id', '=', key.id)
-      .where('state', '=', 'CURRENT')
-      .execute();
-    const { numUpdatedRows } = await transaction
-      .updateTable('key_materials')
-      .set({ state: 'CURRENT', rotated_at: at.getTime(), rotation_type: 'ON_DEMAND' })
-      .where('id', '=', pending.id)
-      .where('state', '=', 'PENDING_ROTATION')
-      .where('present', '=', 1)
-      .executeTakeFirst();
-    if (numUpdatedRows !== 1n) throw new StaleKeyError(`material ${pending.id} is not pending rotation any more`);
+  await keys.change(key, { currentMaterialId: pending.id }, async (record) => {
+    await retireCurrent(record);
+    const row = record.part('key_materials').find(({ id }) => id === pending.id);
+    if (row?.state !== 'PENDING_ROTATION' || row.present !== 1) {
+      throw new StaleKeyError(`material ${pending.id} is not pending rotation any more`);
+    }
+    await record.put('key_materials', {
+      ...row,
+      state: 'CURRENT',
+      rotated_at: at.getTime(),
+      rotation_type: 'ON_DEMAND',
+    });
   });
+}
+
+/** The material that was current decrypts only. */
+async function retireCurrent(record: ChangedRecord<'keys'>): Promise<void> {
+  for (const row of record.part('key_materials')) {
+    if (row.state === 'CURRENT') await record.put('key_materials', { ...row, state: 'NON_CURRENT' });
+  }
 }
 
 function withCurrent(key: KeyRecord, material: KeyMaterial): KeyRecord {

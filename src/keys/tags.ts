@@ -1,7 +1,6 @@
 import type { Tag } from '@aws-sdk/client-kms';
-import type { Transaction } from 'kysely';
 import { KmsError } from '../contract/kms-error.js';
-import type { Schema } from '../store/schema.js';
+import type { ChangedRecord } from '../store/seal/change.js';
 
 const mostTags = 50;
 const reservedPrefix = 'aws:';
@@ -28,25 +27,13 @@ export function checkedTags(tags: readonly Tag[], existing = noTags): Map<string
 }
 
 /** Writes tags of a key: new ones, and new values of those that exist. */
-export async function putTags(
-  transaction: Transaction<Schema>,
-  keyId: string,
-  tags: ReadonlyMap<string, string>,
-): Promise<void> {
+export async function putTags(key: ChangedRecord<'keys'>, tags: ReadonlyMap<string, string>): Promise<void> {
   for (const [tagKey, tagValue] of tags) {
-    await transaction
-      .insertInto('tags')
-      .values({ key_id: keyId, tag_key: tagKey, tag_value: tagValue })
-      .onConflict((conflict) => conflict.columns(['key_id', 'tag_key']).doUpdateSet({ tag_value: tagValue }))
-      .execute();
+    await key.put('tags', { key_id: key.row.id, tag_key: tagKey, tag_value: tagValue });
   }
 }
 
-/** Deletes tags of a key. @param tagKeys those that it has: not more than a key may have */
-export async function deleteTags(
-  transaction: Transaction<Schema>,
-  keyId: string,
-  tagKeys: readonly string[],
-): Promise<void> {
-  await transaction.deleteFrom('tags').where('key_id', '=', keyId).where('tag_key', 'in', tagKeys).execute();
+/** Deletes tags of a key. @param tagKeys those that it does not have are left out */
+export async function deleteTags(key: ChangedRecord<'keys'>, tagKeys: readonly string[]): Promise<void> {
+  for (const tagKey of tagKeys) await key.remove('tags', { tag_key: tagKey });
 }

@@ -119,7 +119,7 @@ export async function makeKey(
   await kms.keys.checkQuota();
   const key = isImported ? keyWithoutMaterial(intent) : await generateKey(token, capabilities, intent);
   try {
-    await kms.keys.insert(key, place && ((transaction) => expectConnected(transaction, place.keyStore.id)));
+    await kms.keys.insert(key, place && (({ db }) => expectConnected(db, place.keyStore.id)));
   } catch (error) {
     if (isSurelyUncommitted(error)) for (const each of key.materials.values()) discardMaterial(token, each);
     throw error;

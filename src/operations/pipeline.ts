@@ -8,6 +8,7 @@ import { StaleKeyError } from '../keys/key-repository.js';
 import { checkKeyState, isCryptographic } from '../keys/key-states.js';
 import { checkKeyUsage } from '../keys/key-usage.js';
 import { diskError } from '../store/disk-trouble.js';
+import { BrokenSealError } from '../store/seal/broken-seal-error.js';
 import {
   ObjectMissingError,
   TokenBusyError,
@@ -158,6 +159,13 @@ function asKmsError(error: unknown): KmsError {
     return new KmsError('KeyUnavailableException', 'The key is not available in the token; try again.', {
       cause: error,
     });
+  }
+  if (error instanceof BrokenSealError) {
+    return new KmsError(
+      'KMSInternalException',
+      'What the request depends on was changed in the database, and not by this service, whose log says what.',
+      { cause: error },
+    );
   }
   const unwritable = diskError(error, 'The database cannot be written to.');
   if (unwritable) {

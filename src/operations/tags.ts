@@ -6,7 +6,7 @@ export const tagResource = operation('TagResource', {
   keys: { key: { from: 'KeyId' } },
   async run({ Tags }, { key, kms }) {
     const tags = checkedTags(Tags, key.tags);
-    if (tags.size > 0) await kms.keys.change(key, {}, (transaction) => putTags(transaction, key.id, tags));
+    if (tags.size > 0) await kms.keys.change(key, {}, (record) => putTags(record, tags));
     return undefined;
   },
 });
@@ -16,7 +16,7 @@ export const untagResource = operation('UntagResource', {
   keys: { key: { from: 'KeyId' } },
   async run({ TagKeys }, { key, kms }) {
     const present = [...new Set(TagKeys)].filter((tagKey) => key.tags.has(tagKey));
-    if (present.length > 0) await kms.keys.change(key, {}, (transaction) => deleteTags(transaction, key.id, present));
+    if (present.length > 0) await kms.keys.change(key, {}, (record) => deleteTags(record, present));
     return undefined;
   },
 });

@@ -15,6 +15,7 @@ import { type DataDirectory, dataDirectory, makePrivateDirectory, writePrivateFi
 import { checkDataDirectory, lockForInitialisation } from './data-directory-use.js';
 import { openOwnToken } from './own-token.js';
 import { readPinFile } from './pin-file.js';
+import { sealStore } from './sealed-store.js';
 import { readSeedFile, type Seed } from './seed-file.js';
 import { seedKeys } from './seeding.js';
 import { bringUpToDate, inspectDatabase, storeOfSettings } from './store-of-settings.js';
@@ -76,6 +77,7 @@ async function fill(
     await sealer.prepare();
     report('the sealing key, in the token');
   }
+  await sealStore({ token, store }, report);
   await prepareMaterialIds(new MaterialIds(token), report);
   await prepareAuditKey(new AuditKey(token), report);
   await createFirstAdministrator(settings, directory, store, sealer, report);
@@ -148,8 +150,8 @@ async function createFirstAdministrator(
   );
   const sealedSecret = await sealer.seal(purposeOfSecret(accessKeyId), Buffer.from(secretAccessKey));
   const now = new Date();
-  const { arn } = await store.change(async (transaction) => {
-    const { users, accessKeys } = new Iam(transaction, settings.accountId, now);
+  const { arn } = await store.change(async (change) => {
+    const { users, accessKeys } = new Iam(change, settings.accountId, now);
     const user = await users.create({ name: 'administrator' }, now);
     await users.attach(user.name, administratorAccessArn);
     await accessKeys.create(user.name, accessKeyId, sealedSecret, now);

@@ -3,7 +3,10 @@ import { defaultKeyPolicy } from '../authorization/policy/default-key-policy.js'
 import type { Settings } from '../config/settings.js';
 import { StaleKeyError } from '../keys/key-repository.js';
 import { resolveKey } from '../operations/kms.js';
+import { dataDirectory } from './data-directory.js';
 import { withKeyMetadata } from './key-metadata-store.js';
+import { openOwnToken } from './own-token.js';
+import { sealStore } from './sealed-store.js';
 
 /** How often a change is begun anew because somebody else changes the key. */
 const attempts = 5;
@@ -16,8 +19,9 @@ const attempts = 5;
  * @returns the key's ARN
  * @throws KmsError NotFoundException; Error that says what to do
  */
-export function resetKeyPolicy(settings: Settings, key: string): Promise<string> {
+export function resetKeyPolicy(settings: Settings, key: string, warn: (what: string) => void): Promise<string> {
   return withKeyMetadata(settings, async (opened) => {
+    await sealStore({ token: openOwnToken(settings, dataDirectory(settings), warn), store: opened.store }, warn);
     for (let attempt = 1; ; attempt++) {
       const record = await resolveKey(opened, key, true);
       try {

@@ -24,6 +24,7 @@ import { composeKms } from './compose-kms.js';
 import { ReceivedConnections } from './received-connections.js';
 import { schedule } from './schedule.js';
 import { scheduledTasks } from './scheduled-tasks.js';
+import { sealStore } from './sealed-store.js';
 import { keepTlsRenewed } from './tls-renewal.js';
 import { publishTokenState } from './token-meters.js';
 import { expectTokenOfData } from './token-of-data.js';
@@ -73,6 +74,8 @@ export async function startServing(
   const sealer = new Sealer(token);
   counting.watchStore(store, tracing?.record);
   await expectTokenOfData(settings, { token, sealer, store });
+  const report = (what: string) => log.info(`made: ${what}`);
+  await sealStore({ token, store }, report, (err) => log.error({ err }, 'a record was changed by somebody else'));
   const capabilities = await Capabilities.probe(token, { allowSplit: settings.splitOaep });
   for (const line of capabilities.report()) log.debug(line, 'capability');
 

@@ -3,6 +3,8 @@ import type { ColumnType, Generated } from 'kysely';
 /** Instants are stored as milliseconds since the epoch (UTC), truth values as 0 and 1: alike in SQLite and PostgreSQL. */
 export type Instant = number;
 type Truth = 0 | 1;
+/** What tells that the service has written a record and all that belongs to it; see seal/seals.ts. Null before the first. */
+type Seal = ColumnType<Buffer | null, never, Buffer>;
 
 export interface KeysTable {
   /** Key id: a UUID, or mrk- and 32 hexadecimal digits. */
@@ -29,6 +31,7 @@ export interface KeysTable {
   current_material_id: string | null;
   /** Counts the changes of this row. */
   version: Generated<number>;
+  seal: Seal;
 }
 
 export interface KeyMaterialsTable {
@@ -78,6 +81,7 @@ export interface GrantsTable {
   /** ARN -> unique id of grantee and retiring principal, as they were when it was made: JSON; null for none. */
   principals: string | null;
   created_at: Instant;
+  seal: Seal;
 }
 
 export interface CustomKeyStoresTable {
@@ -97,6 +101,7 @@ export interface CustomKeyStoresTable {
   created_at: Instant;
   /** Counts the changes of this row. */
   version: Generated<number>;
+  seal: Seal;
 }
 
 /** The last use of each key; written now and then, not at every request. */
@@ -117,6 +122,10 @@ export interface LeasesTable {
 /** One row, raised by every change that a process may have something of in memory. */
 export interface StoreRevisionTable {
   revision: number;
+  /** What tells which records there are; see seal/record-set.ts. Null before they were sealed. */
+  record_set: Buffer | null;
+  /** Of revision and record set. */
+  seal: Buffer | null;
 }
 
 export interface AliasesTable {
@@ -125,6 +134,7 @@ export interface AliasesTable {
   key_id: string;
   created_at: Instant;
   updated_at: Instant;
+  seal: Seal;
 }
 
 export interface TagsTable {
@@ -155,6 +165,7 @@ export interface PrincipalsTable {
   max_session_seconds: number | null;
   /** ARN of a managed policy. */
   permissions_boundary: string | null;
+  seal: Seal;
 }
 
 export interface PrincipalTagsTable {
@@ -184,6 +195,7 @@ export interface ManagedPoliciesTable {
   version: Generated<number>;
   created_at: Instant;
   updated_at: Instant;
+  seal: Seal;
 }
 
 export interface AttachedPoliciesTable {
@@ -205,6 +217,7 @@ export interface AccessKeysTable {
   /** kms, sts */
   last_used_service: string | null;
   last_used_region: string | null;
+  seal: Seal;
 }
 
 export interface Schema {

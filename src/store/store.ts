@@ -1,11 +1,15 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { CompiledQuery, Kysely, type Migration, Migrator, type Transaction } from 'kysely';
+import { CompiledQuery, Kysely, type Migration, Migrator, type Selectable, type Transaction } from 'kysely';
 import type { Database } from './database.js';
 import { isTransient } from './database-errors.js';
 import type { DatabaseState } from './database-identity.js';
 import { migrations } from './migrations/index.js';
 import { openPostgres, type PostgresLocation } from './postgres.js';
-import type { Schema } from './schema.js';
+import type { Schema, StoreRevisionTable } from './schema.js';
+import type { Change } from './seal/change.js';
+import { Records } from './seal/records.js';
+import type { Seals } from './seal/seals.js';
+import { beginChange, examineSeals, type StoreExamination, sealAll } from './seal/whole-store.js';
 import { openSqlite } from './sqlite.js';
 import { type CacheUses, meterQuery, type StoreMeter } from './store-meter.js';
 
@@ -14,6 +18,13 @@ const attempts = 6;
 /** What the first of them waits for, in milliseconds; each further one twice as long. */
 const firstPause = 20;
 
+/** How a store is found before its records are sealed. */
+export interface SealState {
+  readonly isSealed: boolean;
+  /** It has no principals, so nobody can do anything with it yet. */
+  readonly isEmpty: boolean;
+}
+
 /** The metadata of keys and identities. Key material is in the token, never here. */
 export class Store {
   readonly db: Kysely<Schema>;
@@ -21,6 +32,8 @@ export class Store {
   meter: StoreMeter | undefined;
   /** Of the caches over this store, by their names. */
   readonly cacheUses = new Map<string, CacheUses>();
+  /** Who makes and checks the seals of records; without, nothing can be changed, and what is read is not checked. */
+  seals: Seals | undefined;
   /** The revision, as long as this turn of the event loop lasts. */
   private seen: { readonly revision: number | undefined } | undefined;
 
@@ -93,30 +106,86 @@ export class Store {
     return error;
   }
 
+  /** Records as they are at this moment of the store. @param db what `read` gave, or each query by itself */
+  records(db: Kysely<Schema> = this.db): Records {
+    return new Records(db, this.seals);
+  }
+
   /**
    * One transaction, after which nothing of the store that any process has in memory is believed any more. Changes are
    * made one after another, whichever process makes them: each sees all that those before it did.
    *
-   * @param work is made again after a failure that left nothing behind: it has no effect but on the transaction
+   * @param work is made again after a failure that left nothing behind: it has no effect but on the change
+   * @throws BrokenSealError when a record, or the store as a whole, was changed by somebody else; the token's errors
    */
-  async change<T>(work: (transaction: Transaction<Schema>) => Promise<T>): Promise<T> {
+  change<T>(work: (change: Change) => Promise<T>): Promise<T> {
+    return this.revise(async (transaction, revised) => {
+      const change = await beginChange(transaction, this.expectSeals(), revised);
+      const result = await work(change);
+      return { result, committed: await change.finish() };
+    });
+  }
+
+  /**
+   * Seals every record as it is, whoever wrote it.
+   *
+   * @param decide asked when nobody else changes anything: whether the records have seals, and whether there are any
+   * @returns how many were sealed
+   */
+  sealAll(decide: (state: SealState) => Promise<boolean>): Promise<number> {
+    return this.revise(async (transaction, { revision, seal }) => {
+      const { n } = await transaction
+        .selectFrom('principals')
+        .select(({ fn }) => fn.countAll<number>().as('n'))
+        .executeTakeFirstOrThrow();
+      const doIt = await decide({ isSealed: seal !== null, isEmpty: Number(n) === 0 });
+      if (!doIt) return { result: 0, committed: () => {} };
+      const { records, committed } = await sealAll(transaction, this.expectSeals(), revision);
+      return { result: records, committed };
+    });
+  }
+
+  /** Whether its records were ever sealed. */
+  async isSealed(): Promise<boolean> {
+    const row = await this.db.selectFrom('store_revision').select('seal').executeTakeFirst();
+    return row !== undefined && row.seal !== null;
+  }
+
+  /** Checks every record. @throws the token's errors */
+  examineSeals(): Promise<StoreExamination> {
+    return this.read((db) => examineSeals(db, this.expectSeals()));
+  }
+
+  private expectSeals(): Seals {
+    if (this.seals === undefined) throw new Error('Nothing of the store is changed without the token, which seals it.');
+    return this.seals;
+  }
+
+  /** A transaction that raises the revision, and then tells the others. */
+  private async revise<T>(
+    work: (
+      transaction: Transaction<Schema>,
+      revised: Selectable<StoreRevisionTable>,
+    ) => Promise<{ readonly result: T; readonly committed: () => void }>,
+  ): Promise<T> {
     let revision = 0;
     try {
-      const result = await this.inTransaction(async (transaction) => {
+      const { result, committed } = await this.inTransaction(async (transaction) => {
         // first of all: its lock is what makes the others wait
-        const raised = await transaction
+        const revised = await transaction
           .updateTable('store_revision')
           .set((row) => ({ revision: row('revision', '+', 1) }))
-          .returning('revision')
+          .returningAll()
           .executeTakeFirstOrThrow();
-        revision = raised.revision;
-        const result = await work(transaction);
+        revision = revised.revision;
+        const done = await work(transaction, revised);
         const announcement = this.database.changes.announce?.(revision);
         if (announcement) {
           await transaction.executeQuery(CompiledQuery.raw(announcement.sql, [...announcement.parameters]));
         }
-        return result;
+        return done;
       });
+      committed();
       await this.database.changes.committed?.(revision);
       return result;
     } catch (error) {

@@ -7,6 +7,7 @@ import { type Principal, sessionPrincipal } from '../../src/authorization/princi
 import { type BrokenPolicy, StoredPolicies } from '../../src/authorization/stored-policies.js';
 import type { Store } from '../../src/store/store.js';
 import type { Sealer } from '../../src/token/sealing.js';
+import { iamOf } from '../service/iam.js';
 import { TestStore } from '../service/store.js';
 import { testedDatabase } from '../service/tested-database.js';
 
@@ -27,10 +28,10 @@ let secretsOpened: number;
 
 beforeEach(async () => {
   opened = new TestStore();
-  await opened.store.migrate();
+  await opened.migrate();
   // as another process has one
   other = opened.another();
-  iam = new Iam(other.db, account, at);
+  iam = iamOf(other, account, at);
   await iam.users.create({ name: 'bob', path: '/x/', tags: new Map([['team', 'red']]) }, at);
   await iam.accessKeys.create('bob', id, Buffer.from('sealed secret'), at);
   broken = [];
@@ -170,6 +171,7 @@ describe('what is broken in the store denies, and is told once', () => {
   ];
   test.each(cases)('%s', async (_what, spoil, owner) => {
     await spoil();
+    await other.sealAll(async () => true);
     const { identityPolicies, permissionsBoundary } = await principal();
     const [policy = permissionsBoundary] = identityPolicies;
     expect(policy?.broken).toEqual(expect.any(String));

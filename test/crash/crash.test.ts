@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeAll, expect, jest, test } from '@jest/globals';
 import Sqlite from 'better-sqlite3';
 import { expectFreshBuild } from '../service/built-service.js';
+import { reseal } from '../service/database.js';
 import { CrashRun } from './crash-run.js';
 import type { KeyModel } from './model.js';
 
@@ -100,6 +101,7 @@ test('the model finds what is changed behind the service', async () => {
   database.pragma('foreign_keys = ON');
   sabotages.forEach(({ statement }, index) => void database.prepare(statement).run(keys[index]?.id));
   database.close();
+  reseal(run.service, '--all');
   await run.checkEverything();
   for (const [index, { loss }] of sabotages.entries()) {
     expect(run.losses).toContainEqual(expect.stringMatching(loss(keys[index] as KeyModel)));

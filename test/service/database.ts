@@ -1,15 +1,40 @@
-import type { Service } from './service.js';
+import { execFileSync } from 'node:child_process';
+import { sealedTables } from '../../src/store/seal/sealed-tables.js';
+import { mainModule } from './built-service.js';
+import { type Service, serviceEnvironment, serviceNode } from './service.js';
 import { testedDatabase } from './tested-database.js';
 import { testedToken } from './tested-token.js';
 
+const sealed = Object.entries(sealedTables).flatMap(([table, { parts }]) => [
+  table,
+  ...parts.map((part) => part.table),
+]);
+const writesSealed = new RegExp(`^\\s*(update|insert into|delete from) (${sealed.join('|')})\\b`, 'i');
+
 /**
  * One statement on the database of a service, which may run: how tests let time pass. What it changes is announced as
- * the service's own changes are.
+ * the service's own changes are, and sealed as an operator who means it would have it sealed.
  *
  * @returns the rows, if any
  */
 export function sql<Row>(service: Service, statement: string, ...values: (string | number | null)[]): Row[] {
+  const rows = tamper<Row>(service, statement, ...values);
+  if (writesSealed.test(statement) && !statement.includes('encryptions_reserved')) reseal(service, '--all');
+  return rows;
+}
+
+/** The same, as somebody does it behind the service's back. */
+export function tamper<Row>(service: Service, statement: string, ...values: (string | number | null)[]): Row[] {
   return testedDatabase.query<Row>(service.dataDir, statement, values);
+}
+
+/** `hsm-kms reseal`. @returns what it prints */
+export function reseal(service: Service, ...parameters: string[]): string {
+  const env = serviceEnvironment(service.dataDir);
+  return execFileSync(serviceNode(), [mainModule, 'reseal', '--data-dir', service.dataDir, ...parameters], {
+    env,
+    encoding: 'utf8',
+  });
 }
 
 /** How many objects the service's token holds. */

@@ -1,8 +1,15 @@
+import { createHmac, randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Seals } from '../../src/store/seal/seals.js';
 import { Store } from '../../src/store/store.js';
 import { testedDatabase } from './tested-database.js';
+
+/** In the place of a token's: units that use a store need none. */
+const sealingKey = randomBytes(32);
+export const newSeals = () =>
+  new Seals({ mac: (message) => createHmac('sha256', sealingKey).update(message).digest() });
 
 /** A store in a directory of its own, empty or with the schema. */
 export class TestStore {
@@ -18,7 +25,15 @@ export class TestStore {
 
   /** The same store, as another process has it open. */
   another(): Store {
-    return Store.open(testedDatabase.location(this.directory));
+    const store = Store.open(testedDatabase.location(this.directory));
+    store.seals = newSeals();
+    return store;
+  }
+
+  /** The schema, and the seals. */
+  async migrate(): Promise<void> {
+    await this.store.migrate();
+    await this.store.sealAll(async () => true);
   }
 
   /** Until a process that has the store open has heard of all that was changed. */

@@ -74,7 +74,14 @@ test('identities of the first schema are kept; administrators have Administrator
     { principal_arn: `${account}:user/administrator`, policy_arn: 'arn:aws:iam::aws:policy/AdministratorAccess' },
   ]);
   const accessKeys = await db.selectFrom('access_keys').selectAll().orderBy('id').execute();
-  const unused = { active: 1, created_at: 3000, last_used_at: null, last_used_service: null, last_used_region: null };
+  const unused = {
+    active: 1,
+    created_at: 3000,
+    seal: null,
+    last_used_at: null,
+    last_used_service: null,
+    last_used_region: null,
+  };
   expect(accessKeys).toEqual([
     { ...unused, id: 'AKIA1', principal_arn: `${account}:user/administrator`, sealed_secret: Buffer.from('sealed') },
     {

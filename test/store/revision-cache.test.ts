@@ -11,7 +11,7 @@ let other: Store;
 beforeEach(async () => {
   opened = new TestStore();
   store = opened.store;
-  await store.migrate();
+  await opened.migrate();
   // as another process has it open
   other = opened.another();
   await opened.untilHeard(store);
@@ -28,7 +28,7 @@ const insertLease = (transaction: Transaction<Schema>) =>
     .insertInto('leases')
     .values({ task: `task ${count++}`, holder: 'x', expires_at: 0 })
     .execute();
-const write = (to: Store) => to.change(insertLease);
+const write = (to: Store) => to.change(({ db }) => insertLease(db));
 
 /** A cache, and how often each name was loaded. */
 function counted(limit = 100) {

@@ -1,6 +1,7 @@
-import type { Kysely, Selectable } from 'kysely';
-import type { AccessKeysTable, Schema } from '../../store/schema.js';
+import type { Selectable } from 'kysely';
+import type { AccessKeysTable } from '../../store/schema.js';
 import { noSuchEntity, quotaExceeded } from './iam-error.js';
+import type { IamPlace } from './iam-place.js';
 import type { Principals } from './principals.js';
 
 /** What is told of an access key: not its secret. */
@@ -18,7 +19,7 @@ const accessKeysPerUser = 2;
 /** The access keys of users. */
 export class AccessKeys {
   constructor(
-    private readonly db: Kysely<Schema>,
+    private readonly place: IamPlace,
     private readonly users: Principals,
   ) {}
 
@@ -31,16 +32,16 @@ export class AccessKeys {
     if ((await this.list(userName)).length >= accessKeysPerUser) {
       throw quotaExceeded('AccessKeysPerUser', accessKeysPerUser);
     }
-    await this.db
-      .insertInto('access_keys')
-      .values({
-        id: accessKeyId,
-        principal_arn: arn,
-        sealed_secret: sealedSecret,
-        active: 1,
-        created_at: at.getTime(),
-      })
-      .execute();
+    await this.place.insert('access_keys', {
+      id: accessKeyId,
+      principal_arn: arn,
+      sealed_secret: sealedSecret,
+      active: 1,
+      created_at: at.getTime(),
+      last_used_at: null,
+      last_used_service: null,
+      last_used_region: null,
+    });
   }
 
   /** In the order of their making. @param userName undefined for those of all users. @throws IamError NoSuchEntity */
@@ -63,21 +64,17 @@ export class AccessKeys {
   /** @throws IamError NoSuchEntity */
   async setActive(accessKeyId: string, userName: string | undefined, active: boolean): Promise<void> {
     await this.get(accessKeyId, userName);
-    await this.db
-      .updateTable('access_keys')
-      .set({ active: active ? 1 : 0 })
-      .where('id', '=', accessKeyId)
-      .execute();
+    await (await this.place.find('access_keys', accessKeyId))?.set({ active: active ? 1 : 0 });
   }
 
   /** @throws IamError NoSuchEntity */
   async delete(accessKeyId: string, userName?: string): Promise<void> {
     await this.get(accessKeyId, userName);
-    await this.db.deleteFrom('access_keys').where('id', '=', accessKeyId).execute();
+    await this.place.delete('access_keys', accessKeyId);
   }
 
   private rows() {
-    return this.db
+    return this.place.db
       .selectFrom('access_keys')
       .innerJoin('principals', 'principals.arn', 'access_keys.principal_arn')
       .select(['access_keys.id', 'principals.name', 'access_keys.active', 'access_keys.created_at'])
@@ -87,7 +84,7 @@ export class AccessKeys {
   }
 }
 
-type Row = Omit<Selectable<AccessKeysTable>, 'principal_arn' | 'sealed_secret'> & { readonly name: string };
+type Row = Omit<Selectable<AccessKeysTable>, 'principal_arn' | 'sealed_secret' | 'seal'> & { readonly name: string };
 
 function fromRow(row: Row): AccessKeyRecord {
   const { last_used_at: at, last_used_service: service, last_used_region: region } = row;

@@ -2,14 +2,15 @@ import type { Kysely } from 'kysely';
 import type { Schema } from '../../store/schema.js';
 import { administratorAccessArn } from '../aws-managed-policies.js';
 import { AccessKeys } from './access-keys.js';
+import type { IamPlace } from './iam-place.js';
 import { ManagedPolicies } from './managed-policies.js';
 import { Principals } from './principals.js';
 
 /**
- * What AWS IAM manages of the account, on the database or in one transaction of it. Nothing here authorizes: who may
- * open the database may do everything.
+ * What AWS IAM manages of the account, in one change of the store. Nothing here authorizes: who may open the database and
+ * the token may do everything.
  *
- * @example await store.change((transaction) => new Iam(transaction, accountId, now).users.delete('bob'))
+ * @example await store.change((change) => new Iam(change, accountId, now).users.delete('bob'))
  */
 export class Iam {
   readonly users: Principals;
@@ -17,16 +18,19 @@ export class Iam {
   readonly policies: ManagedPolicies;
   readonly accessKeys: AccessKeys;
 
-  /** @param now what is made is dated */
+  private readonly db: Kysely<Schema>;
+
+  /** @param place a change, or `onlyLooking`. @param now what is made is dated */
   constructor(
-    readonly db: Kysely<Schema>,
+    place: IamPlace,
     readonly accountId: string,
     readonly now: Date,
   ) {
-    this.policies = new ManagedPolicies(db, accountId);
-    this.users = new Principals(db, accountId, 'user', this.policies);
-    this.roles = new Principals(db, accountId, 'role', this.policies);
-    this.accessKeys = new AccessKeys(db, this.users);
+    this.db = place.db;
+    this.policies = new ManagedPolicies(place, accountId);
+    this.users = new Principals(place, accountId, 'user', this.policies);
+    this.roles = new Principals(place, accountId, 'role', this.policies);
+    this.accessKeys = new AccessKeys(place, this.users);
   }
 
   /** Whether somebody can administer the account by signed requests: an administrator with an active access key. */

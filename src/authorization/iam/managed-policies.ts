@@ -1,8 +1,9 @@
-import type { Kysely, Selectable } from 'kysely';
-import type { ManagedPoliciesTable, Schema } from '../../store/schema.js';
+import type { Selectable } from 'kysely';
+import type { ManagedPoliciesTable } from '../../store/schema.js';
 import { awsManagedPolicies } from '../aws-managed-policies.js';
 import { checkValue } from './constraints.js';
 import { IamError, noSuchEntity, quotaExceeded } from './iam-error.js';
+import type { IamPlace } from './iam-place.js';
 import { checkedPolicy, policySize } from './policy-texts.js';
 import type { PrincipalKind } from './principals.js';
 import { uniqueId } from './unique-ids.js';
@@ -41,7 +42,7 @@ const policyCharacters = 6_144;
 /** The managed policies that can be attached to users and roles. */
 export class ManagedPolicies {
   constructor(
-    private readonly db: Kysely<Schema>,
+    private readonly place: IamPlace,
     private readonly accountId: string,
   ) {}
 
@@ -72,7 +73,7 @@ export class ManagedPolicies {
       const sentence = `A policy called ${name} already exists. Duplicate names are not allowed.`;
       throw new IamError('EntityAlreadyExists', sentence);
     }
-    await this.db.insertInto('managed_policies').values(row).execute();
+    await this.place.insert('managed_policies', row);
     return fromRow(row);
   }
 
@@ -106,7 +107,7 @@ export class ManagedPolicies {
     const policy = await this.findOwn(arn);
     checkDocument(document);
     const next = { document, version: policy.version + 1, updated_at: at.getTime() };
-    await this.db.updateTable('managed_policies').set(next).where('arn', '=', arn).execute();
+    await (await this.place.find('managed_policies', arn))?.set(next);
     return { ...policy, document, version: next.version, updatedAt: at };
   }
 
@@ -116,12 +117,12 @@ export class ManagedPolicies {
     if ((await this.holders(arn)).length > 0) {
       throw new IamError('DeleteConflict', 'Cannot delete a policy attached to entities.');
     }
-    await this.db.deleteFrom('managed_policies').where('arn', '=', arn).execute();
+    await this.place.delete('managed_policies', arn);
   }
 
   /** What is attached to a user or a role, by ARN. @param principalArn its ARN */
   async attachedTo(principalArn: string): Promise<AttachedPolicy[]> {
-    const rows = await this.db
+    const rows = await this.place.db
       .selectFrom('attached_policies')
       .select('policy_arn')
       .where('principal_arn', '=', principalArn)
@@ -132,7 +133,7 @@ export class ManagedPolicies {
 
   /** Who has a policy attached or as the boundary of permissions, by name. */
   async holders(arn: string): Promise<PolicyHolder[]> {
-    const rows = await this.db
+    const rows = await this.place.db
       .selectFrom('principals')
       .leftJoin('attached_policies', (join) =>
         join.onRef('attached_policies.principal_arn', '=', 'principals.arn').on('policy_arn', '=', arn),
@@ -148,7 +149,7 @@ export class ManagedPolicies {
   }
 
   private rows() {
-    return this.db.selectFrom('managed_policies').selectAll();
+    return this.place.db.selectFrom('managed_policies').selectAll();
   }
 
   private async findOwn(arn: string): Promise<ManagedPolicy> {
@@ -163,7 +164,7 @@ function checkDocument(document: string): void {
   if (policySize(document) > policyCharacters) throw quotaExceeded('PolicySize', policyCharacters);
 }
 
-function fromRow(row: Selectable<ManagedPoliciesTable>): ManagedPolicy {
+function fromRow(row: Omit<Selectable<ManagedPoliciesTable>, 'seal'>): ManagedPolicy {
   return {
     arn: row.arn,
     uniqueId: row.unique_id,

@@ -1,14 +1,16 @@
-import type { Kysely, Selectable } from 'kysely';
-import type { PrincipalsTable, Schema } from '../../store/schema.js';
+import type { Selectable } from 'kysely';
+import type { PrincipalsTable } from '../../store/schema.js';
+import type { ChangedRecord } from '../../store/seal/change.js';
 import { findNamedPrincipals, namedPrincipalsFrom, namedPrincipalsText } from '../named-principals.js';
 import { checkMaxSessionDuration, checkTags, checkValue, foldedTagKey } from './constraints.js';
 import { IamError, noSuchEntity, quotaExceeded } from './iam-error.js';
+import type { IamPlace } from './iam-place.js';
 import type { AttachedPolicy, ManagedPolicies } from './managed-policies.js';
 import { checkedPolicy, checkTrusted, policySize } from './policy-texts.js';
 import { uniqueId } from './unique-ids.js';
 
 export type PrincipalKind = PrincipalsTable['kind'];
-export type PrincipalRow = Selectable<PrincipalsTable>;
+export type PrincipalRow = Omit<Selectable<PrincipalsTable>, 'seal'>;
 export type Tags = ReadonlyMap<string, string>;
 
 /** What differs between users and roles. */
@@ -43,7 +45,7 @@ export class Principals {
   readonly #kind;
 
   constructor(
-    private readonly db: Kysely<Schema>,
+    private readonly place: IamPlace,
     private readonly accountId: string,
     private readonly kind: PrincipalKind,
     private readonly policies: ManagedPolicies,
@@ -76,8 +78,8 @@ export class Principals {
     if (permissionsBoundary !== undefined) await this.policies.find(permissionsBoundary);
     const namesake = await this.rows().where('folded_name', '=', row.folded_name).executeTakeFirst();
     if (namesake) throw new IamError('EntityAlreadyExists', `${Noun} with name ${name} already exists.`);
-    await this.db.insertInto('principals').values(row).execute();
-    await this.writeTags(row.arn, tags);
+    const record = await this.place.insert('principals', row);
+    for (const [key, value] of tags) await record.put('principal_tags', tagRow(row.arn, key, value));
     return row;
   }
 
@@ -107,14 +109,14 @@ export class Principals {
       ['attached_policies', 'detach all policies'],
     ] as const;
     for (const [table, first] of conflicts) {
-      const row = await this.db
+      const row = await this.place.db
         .selectFrom(table)
         .select('principal_arn')
         .where('principal_arn', '=', arn)
         .executeTakeFirst();
       if (row) throw new IamError('DeleteConflict', `Cannot delete entity, must ${first} first.`);
     }
-    await this.db.deleteFrom('principals').where('arn', '=', arn).execute();
+    await this.place.delete('principals', arn);
   }
 
   /** Adds tags, and gives new values to those that it has. @throws IamError InvalidInput, LimitExceeded ... */
@@ -150,11 +152,8 @@ export class Principals {
       const sentence = `Maximum policy size of ${this.#kind.inlineCharacters} bytes exceeded for ${this.kind} ${name}`;
       throw new IamError('LimitExceeded', sentence);
     }
-    await this.db
-      .insertInto('inline_policies')
-      .values({ principal_arn: arn, name: policyName, document })
-      .onConflict((conflict) => conflict.columns(['principal_arn', 'name']).doUpdateSet({ document }))
-      .execute();
+    const record = await this.record(arn);
+    await record.put('inline_policies', { principal_arn: arn, name: policyName, document });
   }
 
   /** @throws IamError NoSuchEntity */
@@ -176,11 +175,7 @@ export class Principals {
   async deletePolicy(name: string, policyName: string): Promise<void> {
     await this.getPolicy(name, policyName);
     const { arn } = await this.get(name);
-    await this.db
-      .deleteFrom('inline_policies')
-      .where('principal_arn', '=', arn)
-      .where('name', '=', policyName)
-      .execute();
+    await (await this.record(arn)).remove('inline_policies', { name: policyName });
   }
 
   /** @throws IamError NoSuchEntity, LimitExceeded */
@@ -192,18 +187,14 @@ export class Principals {
     if (attached.length >= mostAttachedPolicies) {
       throw quotaExceeded(`PoliciesPer${this.#kind.Noun}`, mostAttachedPolicies);
     }
-    await this.db.insertInto('attached_policies').values({ principal_arn: arn, policy_arn: policyArn }).execute();
+    await (await this.record(arn)).put('attached_policies', { principal_arn: arn, policy_arn: policyArn });
   }
 
   /** @throws IamError NoSuchEntity */
   async detach(name: string, policyArn: string): Promise<void> {
     const { arn } = await this.get(name);
-    const { numDeletedRows } = await this.db
-      .deleteFrom('attached_policies')
-      .where('principal_arn', '=', arn)
-      .where('policy_arn', '=', policyArn)
-      .executeTakeFirst();
-    if (numDeletedRows === 0n) throw noSuchEntity(`Policy ${policyArn} was not found.`);
+    const wasAttached = await (await this.record(arn)).remove('attached_policies', { policy_arn: policyArn });
+    if (!wasAttached) throw noSuchEntity(`Policy ${policyArn} was not found.`);
   }
 
   /** By ARN. */
@@ -215,8 +206,7 @@ export class Principals {
   async setBoundary(name: string, policyArn: string | undefined): Promise<void> {
     const { arn } = await this.get(name);
     if (policyArn !== undefined) await this.policies.find(policyArn);
-    const boundary = { permissions_boundary: policyArn ?? null };
-    await this.db.updateTable('principals').set(boundary).where('arn', '=', arn).execute();
+    await (await this.record(arn)).set({ permissions_boundary: policyArn ?? null });
   }
 
   /** Changes what a role has and a user has not; what is left out stays. @throws IamError */
@@ -229,14 +219,14 @@ export class Principals {
       ...(maxSessionSeconds !== undefined && { max_session_seconds: maxSessionSeconds }),
     };
     if (Object.keys(set).length === 0) return;
-    await this.db.updateTable('principals').set(set).where('arn', '=', arn).execute();
+    await (await this.record(arn)).set(set);
   }
 
   /** Whether the trust policy of a role names somebody who was deleted since it was set, and maybe made anew. */
   async trustsSomebodyGone(name: string): Promise<boolean> {
     const { trust_principals } = await this.get(name);
     const trusted = namedPrincipalsFrom(trust_principals);
-    const { principals } = await findNamedPrincipals(this.db, this.accountId, [...trusted.keys()]);
+    const { principals } = await findNamedPrincipals(this.place.db, this.accountId, [...trusted.keys()]);
     return [...trusted].some(([arn, id]) => principals.get(arn) !== id);
   }
 
@@ -247,20 +237,20 @@ export class Principals {
     if (trustPolicy === undefined) return {};
     const policy = checkedPolicy(trustPolicy, 'trust');
     if (policySize(trustPolicy) > trustCharacters) throw quotaExceeded('ACLSizePerRole', trustCharacters);
-    const principals = await checkTrusted(this.db, this.accountId, policy);
+    const principals = await checkTrusted(this.place.db, this.accountId, policy);
     return { trust_policy: trustPolicy, trust_principals: namedPrincipalsText(principals) };
   }
 
   private rows() {
-    return this.db.selectFrom('principals').selectAll().where('kind', '=', this.kind);
+    return this.place.db.selectFrom('principals').selectAll().where('kind', '=', this.kind);
   }
 
   private inlinePolicies(arn: string) {
-    return this.db.selectFrom('inline_policies').select(['name', 'document']).where('principal_arn', '=', arn);
+    return this.place.db.selectFrom('inline_policies').select(['name', 'document']).where('principal_arn', '=', arn);
   }
 
   private async tagsOf(arn: string): Promise<Tags> {
-    const rows = await this.db
+    const rows = await this.place.db
       .selectFrom('principal_tags')
       .select(['tag_key', 'tag_value'])
       .where('principal_arn', '=', arn)
@@ -271,12 +261,19 @@ export class Principals {
 
   private async replaceTags(arn: string, tags: Tags): Promise<void> {
     checkTags([...tags], `TagsPer${this.#kind.Noun}`);
-    await this.db.deleteFrom('principal_tags').where('principal_arn', '=', arn).execute();
-    await this.writeTags(arn, tags);
+    const record = await this.record(arn);
+    for (const { tag_key } of record.part('principal_tags')) await record.remove('principal_tags', { tag_key });
+    for (const [key, value] of tags) await record.put('principal_tags', tagRow(arn, key, value));
   }
 
-  private async writeTags(arn: string, tags: Tags): Promise<void> {
-    const rows = [...tags].map(([tag_key, tag_value]) => ({ principal_arn: arn, tag_key, tag_value }));
-    if (rows.length > 0) await this.db.insertInto('principal_tags').values(rows).execute();
+  /** To be changed. @throws IamError NoSuchEntity; BrokenSealError */
+  private async record(arn: string): Promise<ChangedRecord<'principals'>> {
+    const record = await this.place.find('principals', arn);
+    if (record === undefined) throw noSuchEntity(`The ${this.kind} ${arn} cannot be found.`);
+    return record;
   }
+}
+
+function tagRow(arn: string, key: string, value: string) {
+  return { principal_arn: arn, tag_key: key, tag_value: value };
 }

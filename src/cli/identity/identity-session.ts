@@ -1,12 +1,16 @@
 import { Iam } from '../../authorization/iam/iam.js';
+import { onlyLooking } from '../../authorization/iam/iam-place.js';
 import { purposeOfSecret } from '../../authorization/secret-purpose.js';
 import type { Settings } from '../../config/settings.js';
 import { type DataDirectory, dataDirectory } from '../../server/data-directory.js';
 import { openStore } from '../../server/store-of-settings.js';
 import type { Store } from '../../store/store.js';
+import type { Sealer } from '../../token/sealing.js';
 
 /** One command on the identities of the account, beside a service that may run. */
 export class IdentitySession {
+  private sealer: Promise<Sealer> | undefined;
+
   private constructor(
     readonly settings: Settings,
     private readonly directory: DataDirectory,
@@ -21,13 +25,14 @@ export class IdentitySession {
   }
 
   read<T>(work: (iam: Iam) => Promise<T>): Promise<T> {
-    return work(new Iam(this.store.db, this.settings.accountId, new Date()));
+    return work(new Iam(onlyLooking(this.store.db), this.settings.accountId, new Date()));
   }
 
-  /** One transaction. Warns when it takes the account's last administrator. */
+  /** One transaction, sealed by the token. Warns when it takes the account's last administrator. */
   async change<T>(work: (iam: Iam) => Promise<T>): Promise<T> {
-    const { result, isLast } = await this.store.change(async (transaction) => {
-      const iam = new Iam(transaction, this.settings.accountId, new Date());
+    await this.openSealer();
+    const { result, isLast } = await this.store.change(async (change) => {
+      const iam = new Iam(change, this.settings.accountId, new Date());
       const hadAdministrator = await iam.hasAdministrator();
       const result = await work(iam);
       return { result, isLast: hadAdministrator && !(await iam.hasAdministrator()) };
@@ -38,21 +43,35 @@ export class IdentitySession {
 
   /** Seals the secret of an access key by the service's token, and overwrites it. @throws Error that says what to do */
   async sealSecret(accessKeyId: string, secret: Buffer): Promise<Buffer> {
-    // loaded here: what needs no token starts faster without PKCS#11
-    const [{ openOwnToken }, { Sealer }] = await Promise.all([
-      import('../../server/own-token.js'),
-      import('../../token/sealing.js'),
-    ]);
-    const token = openOwnToken(this.settings, this.directory, this.warn);
-    const sealer = new Sealer(token);
-    if (!sealer.isReady()) {
-      throw new Error(`The token ${JSON.stringify(token.identity.label)} has no sealing key. Type: hsm-kms init`);
-    }
     try {
+      const sealer = await this.openSealer();
       return await sealer.seal(purposeOfSecret(accessKeyId), secret);
     } finally {
       secret.fill(0);
     }
+  }
+
+  /** The token, which seals what is changed. @throws Error that says what to do */
+  private openSealer(): Promise<Sealer> {
+    this.sealer ??= (async () => {
+      // loaded here: what needs no token starts faster without PKCS#11
+      const [{ openOwnToken }, { Sealer }, { expectTokenOfData }, { sealStore }] = await Promise.all([
+        import('../../server/own-token.js'),
+        import('../../token/sealing.js'),
+        import('../../server/token-of-data.js'),
+        import('../../server/sealed-store.js'),
+      ]);
+      const { store } = this;
+      const token = openOwnToken(this.settings, this.directory, this.warn);
+      const sealer = new Sealer(token);
+      if (!sealer.isReady()) {
+        throw new Error(`The token ${JSON.stringify(token.identity.label)} has no sealing key. Type: hsm-kms init`);
+      }
+      await expectTokenOfData(this.settings, { token, sealer, store });
+      await sealStore({ token, store }, (what) => this.warn(`made: ${what}`));
+      return sealer;
+    })();
+    return this.sealer;
   }
 
   close(): Promise<void> {

@@ -1,7 +1,5 @@
 import type { ImportType } from '@aws-sdk/client-kms';
-import type { Transaction } from 'kysely';
 import { KmsError } from '../../contract/kms-error.js';
-import type { Schema } from '../../store/schema.js';
 import { keyType, objectClass } from '../../token/attributes.js';
 import type { ImportedObject, ImportSession } from '../../token/import-session.js';
 import { privateKeyTemplate, publicKeyTemplate, secretKeyTemplate } from '../../token/key-templates.js';
@@ -279,21 +277,10 @@ async function commit(
     state: stateByMaterials(key, materials.values()),
     ...(material.state === 'CURRENT' && { currentMaterialId: material.id }),
   };
-  await keys.change(key, changes, async (transaction) => {
-    if (!(await imports.wrappingKeys.use(transaction, wrappingKeyId)))
-      throw new KmsError('InvalidImportTokenException');
-    await writeMaterial(transaction, key.id, material);
+  await keys.change(key, changes, async (record, { db }) => {
+    if (!(await imports.wrappingKeys.use(db, wrappingKeyId))) throw new KmsError('InvalidImportTokenException');
+    await record.put('key_materials', materialRow(key.id, material));
   });
-}
-
-function writeMaterial(transaction: Transaction<Schema>, keyId: string, material: KeyMaterial): Promise<unknown> {
-  const row = materialRow(keyId, material);
-  const { present, expires_at, description } = row;
-  return transaction
-    .insertInto('key_materials')
-    .values(row)
-    .onConflict((conflict) => conflict.column('id').doUpdateSet({ present, expires_at, description }))
-    .execute();
 }
 
 /** Whether the store has the material, which another import of it may have brought. */

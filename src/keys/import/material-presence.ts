@@ -3,7 +3,7 @@ import type { Store } from '../../store/store.js';
 import type { Token } from '../../token/token.js';
 import { destroyMaterial } from '../key-generation.js';
 import type { KeyMaterial, KeyRecord } from '../key-record.js';
-import { type KeyRepository, StaleKeyError } from '../key-repository.js';
+import { type KeyRepository, materialRow, StaleKeyError } from '../key-repository.js';
 
 /**
  * The state of a key by its materials: one that lacks any of those permanently associated with it waits for them. What
@@ -34,15 +34,11 @@ export async function removeMaterial(
   const remaining = new Map(key.materials);
   if (material.state === 'PENDING_ROTATION') remaining.delete(material.id);
   else remaining.set(material.id, { ...material, present: false, expiresAt: undefined });
-  await keys.change(key, { state: stateByMaterials(key, remaining.values()) }, (transaction) =>
-    remaining.has(material.id)
-      ? transaction
-          .updateTable('key_materials')
-          .set({ present: 0, expires_at: null })
-          .where('id', '=', material.id)
-          .execute()
-      : transaction.deleteFrom('key_materials').where('id', '=', material.id).execute(),
-  );
+  await keys.change(key, { state: stateByMaterials(key, remaining.values()) }, async (record) => {
+    const left = remaining.get(material.id);
+    if (left) await record.put('key_materials', materialRow(key.id, left));
+    else await record.remove('key_materials', { id: material.id });
+  });
 }
 
 /** Imported material that has an end. */

@@ -4,14 +4,16 @@ import { environmentName, type Settings } from '../../config/settings.js';
 import { mostEncryptions, warnFrom } from '../../keys/encryption-budget.js';
 import { type Page, type Row, RowWriter } from '../../store/rows.js';
 import type { Schema } from '../../store/schema.js';
+import type { Store } from '../../store/store.js';
 import { dataDirectory } from '../data-directory.js';
 import { writeSoftHsmConfiguration } from '../initialise.js';
+import { checkSeals, type SealedParts } from '../sealed-store.js';
 import { storeOfSettings } from '../store-of-settings.js';
 import { usesOwnSoftHsm } from '../token-settings.js';
 import type { Header } from './archive.js';
 import { withOwnToken } from './back-up.js';
 import { atRest, expectEmptyDatabase, keepCredentialsFile } from './empty-place.js';
-import { expectSealOf, readArchive } from './read-archive.js';
+import { type ArchiveFacts, expectSealOf, readArchive } from './read-archive.js';
 
 /** More changes than are made between an archive and the end of its restoration: no process takes old for new. */
 const revisionStep = 2 ** 30;
@@ -32,6 +34,8 @@ export interface Restored {
   readonly toRotate: readonly string[];
   /** Ids of keys whose waiting period ends before the service can be asked to cancel their deletion. */
   readonly dueDeletions: readonly string[];
+  /** Names of records that somebody else than the service had changed when the archive was made. */
+  readonly doubtful: readonly string[];
 }
 
 /**
@@ -56,37 +60,58 @@ export async function restore(
   return atRest(settings, async () => {
     await expectEmptyDatabase(settings);
     if (usesOwnSoftHsm(settings)) writeSoftHsmConfiguration(dataDirectory(settings));
-    await withOwnToken(settings, warn, (token, sealer) => expectSealOf({ token, sealer }, path, facts));
-    const age = Math.max(0, Date.now() - Date.parse(header.madeAt)) / 1000;
-    const margin = leastMargin + Math.ceil(age * encryptionsPerSecond);
-    keepCredentialsFile(settings);
-    const store = storeOfSettings(settings);
-    try {
-      return await store.exclusively('init', async () => {
-        await expectEmptyDatabase(settings);
-        let found: Pick<Restored, 'toRotate' | 'dueDeletions'> = { toRotate: [], dueDeletions: [] };
-        const last = header.migrations.at(-1) ?? '';
-        await store.fill(
-          last,
-          async (transaction) => {
-            const writer = new RowWriter(transaction);
-            const { digest } = await readArchive(path, (page) => writer.write(withMargin(page, margin)));
-            if (!digest.equals(facts.digest)) throw new Error(`The archive ${path} changes while it is read.`);
-          },
-          async (transaction) => {
-            await transaction
-              .updateTable('store_revision')
-              .set((row) => ({ revision: row('revision', '+', revisionStep) }))
-              .execute();
-            found = await keysToSee(transaction);
-          },
-        );
-        return { header, margin, ...found };
-      });
-    } finally {
-      await store.close();
-    }
+    return withOwnToken(settings, warn, async (token, sealer) => {
+      await expectSealOf({ token, sealer }, path, facts);
+      const age = Math.max(0, Date.now() - Date.parse(header.madeAt)) / 1000;
+      const margin = leastMargin + Math.ceil(age * encryptionsPerSecond);
+      keepCredentialsFile(settings);
+      const store = storeOfSettings(settings);
+      try {
+        return await store.exclusively('init', async () => {
+          await expectEmptyDatabase(settings);
+          await fill(store, path, facts, margin);
+          const doubtful = await sealOrExamine({ token, store });
+          return { header, margin, doubtful, ...(await keysToSee(store.db)) };
+        });
+      } finally {
+        await store.close();
+      }
+    });
   });
+}
+
+/** Whole or not at all. @throws Error in one sentence */
+function fill(store: Store, path: string, { header, digest }: ArchiveFacts, margin: number): Promise<void> {
+  return store.fill(
+    header.migrations.at(-1) ?? '',
+    async (transaction) => {
+      const writer = new RowWriter(transaction);
+      const read = await readArchive(path, (page) => writer.write(withMargin(page, margin)));
+      if (!read.digest.equals(digest)) throw new Error(`The archive ${path} changes while it is read.`);
+    },
+    async (transaction) => {
+      await transaction
+        .updateTable('store_revision')
+        .set((row) => ({ revision: row('revision', '+', revisionStep) }))
+        .execute();
+    },
+  );
+}
+
+/**
+ * Seals the records of an archive from before there were seals: the archive's own vouches for them.
+ *
+ * @returns names of records that had been changed by somebody else when the archive was made
+ */
+async function sealOrExamine({ token, store }: SealedParts): Promise<readonly string[]> {
+  const sealing = checkSeals({ token, store });
+  if (await store.isSealed()) {
+    const { broken, isWhole } = await store.examineSeals();
+    return [...broken.map(({ record }) => record), ...(isWhole ? [] : ['the store as a whole'])];
+  }
+  if (!sealing.isReady()) await sealing.prepare();
+  await store.sealAll(async () => true);
+  return [];
 }
 
 /** @throws Error that says what to put where */

@@ -8,6 +8,7 @@ import { files } from './files.js';
 import type { Check } from './finding.js';
 import { keyStores } from './key-stores.js';
 import { objects } from './objects.js';
+import { seals } from './seals.js';
 import { service } from './service.js';
 import { tls } from './tls.js';
 import { token, tokenFiles } from './token.js';
@@ -25,6 +26,7 @@ export const checks: readonly Check[] = [
   token,
   capabilities,
   keyStores,
+  seals,
   objects,
   dueWork,
 ];

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { administratorAccessArn } from '../../../src/authorization/aws-managed-policies.js';
-import { Iam } from '../../../src/authorization/iam/iam.js';
+import type { Iam } from '../../../src/authorization/iam/iam.js';
 import { IamError, type IamErrorCode } from '../../../src/authorization/iam/iam-error.js';
+import { iamOf } from '../../service/iam.js';
 import { TestStore } from '../../service/store.js';
 
 const account = '111122223333';
@@ -19,8 +20,8 @@ let opened: TestStore;
 let iam: Iam;
 beforeEach(async () => {
   opened = new TestStore();
-  await opened.store.migrate();
-  iam = new Iam(opened.store.db, account, at);
+  await opened.migrate();
+  iam = iamOf(opened.store, account, at);
   await iam.users.create({ name: 'bob' }, at);
   await iam.roles.create({ name: 'signer', role: { trustPolicy: trust } }, at);
 });

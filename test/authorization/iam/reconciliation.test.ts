@@ -7,6 +7,7 @@ import {
   type DeclaredPrincipal,
   reconcile,
 } from '../../../src/authorization/iam/reconciliation.js';
+import { iamOf } from '../../service/iam.js';
 import { TestStore } from '../../service/store.js';
 
 const account = '111122223333';
@@ -73,8 +74,8 @@ let opened: TestStore;
 let iam: Iam;
 beforeEach(async () => {
   opened = new TestStore();
-  await opened.store.migrate();
-  iam = new Iam(opened.store.db, account, at);
+  await opened.migrate();
+  iam = iamOf(opened.store, account, at);
 });
 afterEach(() => opened.end());
 
