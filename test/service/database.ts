@@ -29,7 +29,7 @@ export function tamper<Row>(service: Service, statement: string, ...values: (str
 }
 
 /** `hsm-kms reseal`. @returns what it prints */
-export function reseal(service: Service, ...parameters: string[]): string {
+export function reseal(service: Pick<Service, 'dataDir'>, ...parameters: string[]): string {
   const env = serviceEnvironment(service.dataDir);
   return execFileSync(serviceNode(), [mainModule, 'reseal', '--data-dir', service.dataDir, ...parameters], {
     env,
