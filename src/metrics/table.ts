@@ -222,6 +222,12 @@ export const metricTable = {
     help: 'Connections that workers have',
     labels: [],
   },
+  brokenSeals: {
+    name: 'hsm_kms_broken_seals_total',
+    type: 'counter',
+    help: 'Records that were found written by somebody else, at each look; table is store where some are missing',
+    labels: ['table'],
+  },
   tlsExpiry: {
     name: 'hsm_kms_tls_certificate_expiry_timestamp_seconds',
     type: 'gauge',

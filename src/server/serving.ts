@@ -24,6 +24,7 @@ import { composeKms } from './compose-kms.js';
 import { ReceivedConnections } from './received-connections.js';
 import { schedule } from './schedule.js';
 import { scheduledTasks } from './scheduled-tasks.js';
+import { sealAlarm, watchSeals } from './seal-watch.js';
 import { sealStore } from './sealed-store.js';
 import { keepTlsRenewed } from './tls-renewal.js';
 import { publishTokenState } from './token-meters.js';
@@ -75,7 +76,8 @@ export async function startServing(
   counting.watchStore(store, tracing?.record);
   await expectTokenOfData(settings, { token, sealer, store });
   const report = (what: string) => log.info(`made: ${what}`);
-  await sealStore({ token, store }, report, (err) => log.error({ err }, 'a record was changed by somebody else'));
+  const { families } = counting.metrics;
+  await sealStore({ token, store }, report, sealAlarm({ log, families }));
   const capabilities = await Capabilities.probe(token, { allowSplit: settings.splitOaep });
   for (const line of capabilities.report()) log.debug(line, 'capability');
 
@@ -143,6 +145,7 @@ export async function startServing(
     log,
     metrics.families,
   );
+  const stopSealWatch = watchSeals(settings, { token, log, families });
   const writeUses = async () => {
     await uses.write().catch((error) => log.error({ err: error }, 'the last uses of keys cannot be written'));
     await accessKeyUses
@@ -164,6 +167,7 @@ export async function startServing(
     if (left > 0) log.warn({ left, drainMilliseconds }, 'requests were still under way: their connections are closed');
     tlsRenewal?.stop();
     clearInterval(watchToken);
+    stopSealWatch();
     clearInterval(writingUses);
     clearInterval(closeKeyStores);
     await stopSchedule();

@@ -35,7 +35,7 @@ describe('what somebody has written into the database behind the back of a servi
     expect(await refusal(service.kms.describeKey({ KeyId }))).toMatch(refused);
     expect(await refusal(service.kms.disableKey({ KeyId }))).toMatch(refused);
     await encrypt(other.KeyId);
-    const [line = ''] = await service.logged(/"msg":"a record was changed by somebody else"/);
+    const [line = ''] = await service.logged(/"msg":"somebody else than this service has written/);
     expect(JSON.parse(line).err).toMatchObject({ record: `keys/${KeyId}`, fault: 'changed' });
 
     expect(await sealFindings()).toEqual([

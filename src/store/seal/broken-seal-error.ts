@@ -2,6 +2,7 @@
 export const faults = {
   changed: 'was changed in the database, and not by hsm-kms: its seal does not match',
   unsealed: 'has no seal: it was not written by hsm-kms',
+  incomplete: 'lacks records that were taken out of the database, or has some as they had been earlier',
   older: 'was put back as it had been earlier: this process has seen a later seal of it',
 } as const;
 export type SealFault = keyof typeof faults;

@@ -50,9 +50,10 @@ export class Seals {
 
   /**
    * @param moment taken before the record was read
+   * @param isKept false for who looks at all records, and would fill the memory with them
    * @throws BrokenSealError; the token's errors
    */
-  async expect(record: string, digest: Buffer, seal: Buffer | null, moment: number): Promise<void> {
+  async expect(record: string, digest: Buffer, seal: Buffer | null, moment: number, isKept = true): Promise<void> {
     if (seal?.length !== revisionBytes + macBytes) throw this.fault(new BrokenSealError(record, 'unsealed'));
     const known = this.known.get(record);
     if (known?.seal.equals(seal) && known.digest.equals(digest)) return;
@@ -63,7 +64,8 @@ export class Seals {
     if (known && known.at <= moment && revisionOf(seal) < revisionOf(known.seal)) {
       throw this.fault(new BrokenSealError(record, 'older'));
     }
-    if (known === undefined || revisionOf(known.seal) < revisionOf(seal)) this.remember({ record, digest, seal });
+    if (isKept && (known === undefined || revisionOf(known.seal) < revisionOf(seal)))
+      this.remember({ record, digest, seal });
   }
 
   /** @param revision the store's, that the change will have made */
