@@ -18,6 +18,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/
 import Sqlite from 'better-sqlite3';
 import { CertificateAuthority } from '../service/certificates.js';
 import { copyOfData } from '../service/copy-of-data.js';
+import { isSealed, reseal } from '../service/database.js';
 import { directoryBytes, isOfEveryStart } from '../service/directory-bytes.js';
 import { doctor } from '../service/doctor.js';
 import { destroyObjects } from '../service/further-token.js';
@@ -62,6 +63,7 @@ function onDatabase(...statements: string[]): void {
   database.pragma('foreign_keys = off');
   for (const statement of statements) database.exec(statement);
   database.close();
+  if (statements.some(isSealed)) reseal({ dataDir }, '--all');
 }
 
 /** The token's own file of SoftHSM2. */
@@ -213,7 +215,7 @@ describeOfSqlite('it finds', () => {
       'a key store without its token': {
         spoil: () =>
           onDatabase(
-            "insert into custom_key_stores values ('cks-1', 'far', 'cluster-1', '', x'00', 'CONNECTED', null, 1, 1, 1)",
+            "insert into custom_key_stores values ('cks-1', 'far', 'cluster-1', '', x'00', 'CONNECTED', null, 1, 1, 1, null)",
           ),
         check: 'custom key stores',
         severity: 'error',
@@ -373,11 +375,11 @@ describeOfSqlite('it finds', () => {
     });
 
     test('that it is another one, and then repairs nothing', async () => {
+      onDatabase(pendingDeletion(yesterday(), keys[0]!));
       const other = mkdtempSync(join(directory, 'other-'));
       expect((await hsmKms('init', '--data-dir', other)).code).toBe(0);
       rmSync(inData('tokens'), { recursive: true });
       for (const name of ['tokens', 'token-user-pin']) cpSync(join(other, name), inData(name), { recursive: true });
-      onDatabase(pendingDeletion(yesterday(), keys[0]!));
       const { code, bad } = await look('--repair');
       expect(code).toBe(2);
       expect(bad.find(({ check }) => check === 'token')?.what).toMatch(/is not the one that .+ was made with/);

@@ -9,7 +9,10 @@ const sealed = Object.entries(sealedTables).flatMap(([table, { parts }]) => [
   table,
   ...parts.map((part) => part.table),
 ]);
-const writesSealed = new RegExp(`^\\s*(update|insert into|delete from) (${sealed.join('|')})\\b`, 'i');
+const writesSealed = new RegExp(
+  `^\\s*(update|insert into|insert or replace into|delete from) (${sealed.join('|')})\\b`,
+  'i',
+);
 
 /**
  * One statement on the database of a service, which may run: how tests let time pass. What it changes is announced as
@@ -19,13 +22,18 @@ const writesSealed = new RegExp(`^\\s*(update|insert into|delete from) (${sealed
  */
 export function sql<Row>(service: Service, statement: string, ...values: (string | number | null)[]): Row[] {
   const rows = tamper<Row>(service, statement, ...values);
-  if (writesSealed.test(statement) && !statement.includes('encryptions_reserved')) reseal(service, '--all');
+  if (isSealed(statement)) reseal(service, '--all');
   return rows;
 }
 
 /** The same, as somebody does it behind the service's back. */
 export function tamper<Row>(service: Service, statement: string, ...values: (string | number | null)[]): Row[] {
   return testedDatabase.query<Row>(service.dataDir, statement, values);
+}
+
+/** Whether a statement changes what has a seal. */
+export function isSealed(statement: string): boolean {
+  return writesSealed.test(statement) && !statement.includes('encryptions_reserved');
 }
 
 /** `hsm-kms reseal`. @returns what it prints */
