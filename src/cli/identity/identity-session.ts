@@ -62,6 +62,8 @@ export class IdentitySession {
         import('../../server/sealed-store.js'),
       ]);
       const { store } = this;
+      // listens from here on: a change is over when the announcement of it has come back
+      store.revision();
       const token = openOwnToken(this.settings, this.directory, this.warn);
       const sealer = new Sealer(token);
       if (!sealer.isReady()) {
