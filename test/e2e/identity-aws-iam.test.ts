@@ -2,12 +2,13 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Command } from 'commander';
 import { addIdentityCommand } from '../../src/cli/identity.js';
 import { hasBoto3 } from '../service/botocore.js';
+import { built } from '../service/built-service.js';
 import { identityJson, identityRefusal, policyText } from '../service/identities.js';
-import { accountId, Service, userArn } from '../service/service.js';
+import { accountId, Service, serviceEnvironment, serviceNode, userArn } from '../service/service.js';
 
 let service: Service;
 beforeAll(async () => {
@@ -80,30 +81,32 @@ function documented(): Case[] {
   });
 }
 
-/** Runs the commands, in this process; those that print nothing are left out. */
-async function printed(): Promise<Case[]> {
-  const cases: Case[] = [];
-  const log = jest.spyOn(console, 'log').mockImplementation(() => {});
-  for (const command of commands) {
-    const words = command.replaceAll('file://', `file://${service.dataDir}/`).split(' ');
-    log.mockClear();
-    await program.parseAsync(['identity', ...words, '--data-dir', service.dataDir], { from: 'user' });
-    if (log.mock.calls.length === 0) continue;
-    const output = JSON.parse(log.mock.calls[0]?.[0]);
+/** Runs the commands; those that print nothing are left out. */
+function printed(): Case[] {
+  const all = commands.map((command) => command.replaceAll('file://', `file://${service.dataDir}/`).split(' '));
+  const script = fileURLToPath(new URL('../service/identity-commands.mjs', import.meta.url));
+  const { stdout, stderr } = spawnSync(serviceNode(), [script, built], {
+    input: JSON.stringify(all.map((words) => [...words, '--data-dir', service.dataDir])),
+    encoding: 'utf8',
+    env: serviceEnvironment(service.dataDir),
+  });
+  expect(stderr).toBe('');
+  const outputs: string[] = JSON.parse(stdout);
+  return all.flatMap((words, index) => {
+    if (!outputs[index]) return [];
+    const output = JSON.parse(outputs[index]);
     // told besides what the AWS CLI tells
     for (const key of output.AccessKeyMetadata ?? []) delete key.AccessKeyLastUsed;
     const flags = words.filter((word) => word.startsWith('--'));
-    cases.push({ operation: operationOf(words[0] as string), flags, output });
-  }
-  log.mockRestore();
-  return cases;
+    return [{ operation: operationOf(words[0] as string), flags, output }];
+  });
 }
 
 const testWithBotocore = hasBoto3() ? test : test.skip;
 
 let cases: Case[];
 test('each subcommand does what it says', async () => {
-  cases = await printed();
+  cases = printed();
   const create = ['create-access-key', '--user-name', 'bob', '--output', 'json'];
   const output = await identityJson(service, ...create);
   cases.push({ operation: 'CreateAccessKey', flags: ['--user-name'], output });

@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
  */
 const otherBuild = process.env.HSM_KMS_TEST_BUILD;
 
-const built =
+export const built =
   otherBuild !== undefined && existsSync(join(otherBuild, 'cli')) ? otherBuild : join(otherBuild ?? root, 'dist');
 
 /** The command that users run. */
