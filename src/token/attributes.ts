@@ -8,8 +8,11 @@ const attributeTable = {
   CKA_TOKEN: [0x001, 'boolean'],
   CKA_PRIVATE: [0x002, 'boolean'],
   CKA_LABEL: [0x003, 'text'],
+  CKA_UNIQUE_ID: [0x004, 'text'],
   CKA_VALUE: [0x011, 'bytes'],
+  CKA_TRUSTED: [0x086, 'boolean'],
   CKA_KEY_TYPE: [0x100, 'ulong'],
+  CKA_SUBJECT: [0x101, 'bytes'],
   CKA_ID: [0x102, 'bytes'],
   CKA_SENSITIVE: [0x103, 'boolean'],
   CKA_ENCRYPT: [0x104, 'boolean'],
@@ -21,6 +24,8 @@ const attributeTable = {
   CKA_VERIFY: [0x10a, 'boolean'],
   CKA_VERIFY_RECOVER: [0x10b, 'boolean'],
   CKA_DERIVE: [0x10c, 'boolean'],
+  CKA_START_DATE: [0x110, 'text'],
+  CKA_END_DATE: [0x111, 'text'],
   CKA_MODULUS: [0x120, 'bytes'],
   CKA_MODULUS_BITS: [0x121, 'ulong'],
   CKA_PUBLIC_EXPONENT: [0x122, 'bytes'],
@@ -30,6 +35,7 @@ const attributeTable = {
   CKA_EXPONENT_1: [0x126, 'bytes'],
   CKA_EXPONENT_2: [0x127, 'bytes'],
   CKA_COEFFICIENT: [0x128, 'bytes'],
+  CKA_PUBLIC_KEY_INFO: [0x129, 'bytes'],
   CKA_VALUE_LEN: [0x161, 'ulong'],
   CKA_EXTRACTABLE: [0x162, 'boolean'],
   CKA_LOCAL: [0x163, 'boolean'],
@@ -41,11 +47,16 @@ const attributeTable = {
   CKA_DESTROYABLE: [0x172, 'boolean'],
   CKA_EC_PARAMS: [0x180, 'bytes'],
   CKA_EC_POINT: [0x181, 'bytes'],
+  CKA_ALWAYS_AUTHENTICATE: [0x202, 'boolean'],
+  CKA_WRAP_WITH_TRUSTED: [0x210, 'boolean'],
   CKA_PARAMETER_SET: [0x61d, 'ulong'],
+  CKA_SEED: [0x637, 'bytes'],
   CKA_ALLOWED_MECHANISMS: [0x40000600, 'mechanisms'],
 } as const satisfies Record<string, readonly [number, AttributeKind]>;
 
 export type AttributeName = keyof typeof attributeTable;
+
+export const attributeNames = Object.keys(attributeTable) as readonly AttributeName[];
 
 export function isAttributeName(name: string): name is AttributeName {
   return Object.hasOwn(attributeTable, name);

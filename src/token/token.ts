@@ -7,6 +7,7 @@ import {
   readAttributes,
   template,
 } from './attributes.js';
+import { ExtractionTrial } from './extraction-trial.js';
 import { type ImportedObject, ImportSession } from './import-session.js';
 import type { GeneratedKey } from './key-maker.js';
 import {
@@ -93,6 +94,12 @@ export class Token {
   /** What is known of its kind. */
   get profileName(): string {
     return this.link.profile.name;
+  }
+
+  /** Attributes that it does not keep as PKCS#11 has them, or refuses in a template: reading them back says nothing. */
+  get unkeptAttributes(): readonly AttributeName[] {
+    const { unkeptAttributes, refusedAttributes } = this.link.profile;
+    return [...unkeptAttributes, ...refusedAttributes];
   }
 
   private get connection(): TokenConnection {
@@ -329,6 +336,12 @@ export class Token {
         finish: (session, handle) => readAttributes(this.cryptoki, session, handle, names),
       },
     ) as { [K in N]: AttributeValue<K> };
+  }
+
+  /** What tries to get keys out of the token; its objects live until it is ended. */
+  extractionTrial(): ExtractionTrial {
+    const { loginSession, handles, maker } = this.connection;
+    return new ExtractionTrial(this.cryptoki, loginSession, handles, (attributes) => maker.templateFor(attributes));
   }
 
   /** Imports key material; see ImportSession. @throws TokenError, TokenBusyError, or what `work` throws */

@@ -1,0 +1,237 @@
+import type pkcs11 from 'pkcs11js';
+import {
+  type AttributeName,
+  type Attributes,
+  type AttributeValue,
+  attributeNames,
+  objectClass,
+  readAttributes,
+  template,
+} from './attributes.js';
+import { disclosedKeyPairTemplates, type KeyGeneration, type PrivateValueAttribute } from './key-templates.js';
+import type { KeyObject, ObjectHandles } from './object-handles.js';
+import { TokenError, tokenError } from './return-values.js';
+import {
+  type WrappingKey,
+  type WrappingKeyName,
+  type WrappingWay,
+  wrappingKeys,
+  wrappingWays,
+} from './wrapping-ways.js';
+
+/** How an attempt ended: the token did it, and gave so many bytes; or the error that it answered with. */
+export type Outcome = { readonly bytes: number } | { readonly refused: TokenError };
+
+/** An object that a trial tries itself on: in the token, or one that it has made. */
+export type TriedObject = KeyObject | pkcs11.Handle;
+
+/** What came of a copy that is less protected than its original; undefined where the token makes none. */
+export type CopyOutcome =
+  | { readonly sensitive: boolean; readonly extractable: boolean }
+  | { readonly refused: TokenError };
+
+/** Attributes that hold a secret key or a private key (PKCS#11 v3.0, 2.1.3, 2.3.4; CKA_SEED of v3.2). */
+export const secretAttributes = [
+  'CKA_VALUE',
+  'CKA_PRIVATE_EXPONENT',
+  'CKA_PRIME_1',
+  'CKA_PRIME_2',
+  'CKA_EXPONENT_1',
+  'CKA_EXPONENT_2',
+  'CKA_COEFFICIENT',
+  'CKA_SEED',
+] as const satisfies readonly (PrivateValueAttribute | 'CKA_SEED')[];
+export type SecretAttribute = (typeof secretAttributes)[number];
+
+const isSecret = (name: AttributeName) => (secretAttributes as readonly AttributeName[]).includes(name);
+
+/** Longer than the PKCS#8 of an ML-DSA-87 key and what a mechanism adds, in bytes. */
+const wrappedBytes = 16_384;
+
+/**
+ * Tries to get keys out of a token, as who has the user PIN can. What it gets is overwritten at once: only that it was
+ * given, and how many bytes, is told. It makes session objects only; `end` destroys them.
+ */
+export class ExtractionTrial {
+  private readonly made: pkcs11.Handle[] = [];
+  private readonly wrapping = new Map<WrappingKeyName, pkcs11.Handle | TokenError>();
+
+  constructor(
+    private readonly cryptoki: pkcs11.PKCS11,
+    private readonly session: pkcs11.Handle,
+    private readonly handles: ObjectHandles,
+    /** As this kind of token takes it. */
+    private readonly templateFor: (attributes: Attributes) => pkcs11.Template,
+  ) {}
+
+  /**
+   * Every attribute of an object that PKCS#11 has and this service knows, but for those that hold secrets: its value, or
+   * the error that reading it gave.
+   *
+   * @throws ObjectMissingError
+   */
+  attributes(object: TriedObject, isPublic: boolean): Map<AttributeName, AttributeValue<AttributeName> | TokenError> {
+    const handle = this.handleOf(object);
+    // the CKA_VALUE of a public key is one
+    const names = attributeNames.filter((name) => !isSecret(name) || (isPublic && name === 'CKA_VALUE'));
+    return new Map(
+      names.map((name) => [
+        name,
+        this.attempt(() => {
+          try {
+            return readAttributes(this.cryptoki, this.session, handle, [name])[name];
+          } catch (thrown) {
+            // a value of the wrong length does not decode: it is one attribute that says nothing
+            throw thrown instanceof RangeError || thrown instanceof TypeError
+              ? new TokenError(undefined, thrown)
+              : thrown;
+          }
+        }),
+      ]),
+    );
+  }
+
+  /** C_GetAttributeValue of each attribute that holds a secret. @throws ObjectMissingError */
+  secretReads(object: TriedObject): Map<SecretAttribute, Outcome> {
+    const handle = this.handleOf(object);
+    return new Map(
+      secretAttributes.map((name) => [
+        name,
+        this.outcome(() => readAttributes(this.cryptoki, this.session, handle, [name])[name]),
+      ]),
+    );
+  }
+
+  /** C_WrapKey. @param ways that the token lists @throws ObjectMissingError */
+  wraps(object: TriedObject, ways: readonly WrappingWay[]): Map<WrappingWay, Outcome> {
+    const handle = this.handleOf(object);
+    const output = Buffer.alloc(wrappedBytes);
+    return new Map(
+      ways.map((way) => {
+        const by = this.wrappingKey(way.by);
+        if (by instanceof TokenError) return [way, { refused: by }];
+        return [
+          way,
+          this.outcome(() => this.cryptoki.C_WrapKey(this.session, way.mechanism(), by, handle, output), output),
+        ];
+      }),
+    );
+  }
+
+  /** C_CopyObject with each protection taken away. @throws ObjectMissingError */
+  weakerCopies(object: TriedObject): Map<'CKA_SENSITIVE' | 'CKA_EXTRACTABLE', CopyOutcome> {
+    const handle = this.handleOf(object);
+    const weaker = { CKA_SENSITIVE: { CKA_SENSITIVE: false }, CKA_EXTRACTABLE: { CKA_EXTRACTABLE: true } } as const;
+    const copy = (attributes: Attributes): CopyOutcome => {
+      const made = this.attempt(() =>
+        this.cryptoki.C_CopyObject(this.session, handle, template({ CKA_TOKEN: false, ...attributes })),
+      );
+      if (made instanceof TokenError) return { refused: made };
+      this.made.push(made);
+      const names = ['CKA_SENSITIVE', 'CKA_EXTRACTABLE'] as const;
+      const { CKA_SENSITIVE, CKA_EXTRACTABLE } = readAttributes(this.cryptoki, this.session, made, names);
+      return { sensitive: CKA_SENSITIVE, extractable: CKA_EXTRACTABLE };
+    };
+    return new Map([
+      ['CKA_SENSITIVE', copy(weaker.CKA_SENSITIVE)],
+      ['CKA_EXTRACTABLE', copy(weaker.CKA_EXTRACTABLE)],
+    ]);
+  }
+
+  /**
+   * A key of the same kind that may leave: what is refused of it is not refused because of a key's protection.
+   *
+   * @throws TokenError where the token makes none
+   */
+  unprotectedKey(generation: KeyGeneration): pkcs11.Handle {
+    const made = this.attempt(() => this.makeUnprotected(generation));
+    if (made instanceof TokenError) throw made;
+    return made;
+  }
+
+  /** Destroys what was made; what cannot be destroyed ends with the session. */
+  end(): void {
+    for (const handle of this.made.splice(0)) this.attempt(() => this.cryptoki.C_DestroyObject(this.session, handle));
+    this.wrapping.clear();
+  }
+
+  private makeUnprotected(generation: KeyGeneration): pkcs11.Handle {
+    if (generation.kind === 'pair') {
+      const templates = disclosedKeyPairTemplates(generation);
+      const pair = this.cryptoki.C_GenerateKeyPair(
+        this.session,
+        generation.mechanism,
+        this.templateFor(templates.public),
+        this.templateFor(templates.private),
+      );
+      this.made.push(pair.publicKey, pair.privateKey);
+      return pair.privateKey;
+    }
+    const attributes = {
+      CKA_CLASS: objectClass.secret,
+      CKA_KEY_TYPE: generation.keyType,
+      CKA_VALUE_LEN: generation.bytes,
+      CKA_TOKEN: false,
+      CKA_PRIVATE: true,
+      CKA_SENSITIVE: false,
+      CKA_EXTRACTABLE: true,
+      CKA_SIGN: true,
+    };
+    const key = this.cryptoki.C_GenerateKey(this.session, generation.mechanism, this.templateFor(attributes));
+    this.made.push(key);
+    return key;
+  }
+
+  private wrappingKey(name: WrappingKeyName): pkcs11.Handle | TokenError {
+    const known = this.wrapping.get(name);
+    if (known) return known;
+    const made = this.attempt(() => this.makeWrappingKey(wrappingKeys[name]));
+    this.wrapping.set(name, made);
+    return made;
+  }
+
+  private makeWrappingKey({ generation, attributes, privateAttributes }: WrappingKey): pkcs11.Handle {
+    if (privateAttributes === undefined) {
+      const key = this.cryptoki.C_GenerateKey(this.session, generation, this.templateFor(attributes));
+      this.made.push(key);
+      return key;
+    }
+    const pair = this.cryptoki.C_GenerateKeyPair(
+      this.session,
+      generation,
+      this.templateFor(attributes),
+      this.templateFor(privateAttributes),
+    );
+    this.made.push(pair.publicKey, pair.privateKey);
+    return pair.publicKey;
+  }
+
+  private handleOf(object: TriedObject): pkcs11.Handle {
+    return Buffer.isBuffer(object) ? object : this.handles.of(this.session, object);
+  }
+
+  private attempt<T>(call: () => T): T | TokenError {
+    try {
+      return call();
+    } catch (thrown) {
+      const error = tokenError(thrown);
+      if (error instanceof TokenError) return error;
+      throw error;
+    }
+  }
+
+  /** @param output that the call writes into, where it is not what it gives */
+  private outcome(call: () => Buffer, output?: Buffer): Outcome {
+    const given = this.attempt(call);
+    if (given instanceof TokenError) return { refused: given };
+    const bytes = given.length;
+    given.fill(0);
+    output?.fill(0);
+    return { bytes };
+  }
+}
+
+/** The ways whose mechanism a token lists at all: some lists do not say that it wraps. */
+export function listedWays(mechanisms: ReadonlySet<number>): WrappingWay[] {
+  return wrappingWays.filter(({ type }) => mechanisms.has(type));
+}
