@@ -14,7 +14,7 @@ import { whyNoSid } from '../test/service/sid/set-up.mjs';
 /** Suites in which the token does the work. */
 const overNss = [
   ...['create-key', 'encryption-symmetric', 'encryption-rsa', 'data-keys', 'signing', 'macs'],
-  ...['key-agreement', 'rotation', 'import', 'keys-cannot-leave', 'persistence', 'workers'],
+  ...['key-agreement', 'rotation', 'import', 'keys-cannot-leave', 'persistence', 'workers', 'evidence'],
 ];
 /** Suites that meet what a newer NSS has and an older has not. */
 const overNewerNss = ['create-key', 'signing', 'ml-dsa', 'import-in-token', 'keys-cannot-leave'];

@@ -9,6 +9,7 @@ import { addConfigCommand } from './config.js';
 import { addCopyStoreCommand } from './copy-store.js';
 import { addCsrCommand } from './csr.js';
 import { addDoctorCommand } from './doctor.js';
+import { addEvidenceCommand } from './evidence.js';
 import { addExplainCommand } from './explain.js';
 import { addHealthCommand } from './health.js';
 import { addIdentityCommand } from './identity.js';
@@ -34,6 +35,7 @@ for (const add of [
   addConfigCommand,
   addAuditCommand,
   addIdentityCommand,
+  addEvidenceCommand,
   addExplainCommand,
   addCsrCommand,
   addCertificateCommand,

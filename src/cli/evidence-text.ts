@@ -1,0 +1,31 @@
+import type { Verdict } from '../evidence/bundle.js';
+import { verdicts } from '../evidence/bundle.js';
+import { claims } from '../evidence/claims.js';
+import { visible } from '../evidence/markup.js';
+import type { VerifiedBundle } from '../evidence/verify-bundle.js';
+
+/** The worst verdict on any claim about any key. */
+export function worstVerdict({ keys }: VerifiedBundle): Verdict {
+  const found = new Set(keys.flatMap((key) => key.claims.map(({ verdict }) => verdict)));
+  return verdicts.findLast((verdict) => found.has(verdict)) ?? 'not provable';
+}
+
+const column = 14;
+
+/** What a verification found, for people at a terminal. */
+export function reportText(verified: VerifiedBundle): string {
+  const { faults, notes, signer, payload, keys } = verified;
+  const heading =
+    faults.length > 0
+      ? ['NOT TO BE BELIEVED', ...faults.map((each) => `- ${each}`)]
+      : [`To be believed: signed by ${signer.subject}, certificate ${signer.sha256}, at ${payload.madeAt}`];
+  const sections = keys.map(({ key, claims: decided }) => [
+    '',
+    `${key.kind} ${visible(key.arn ?? key.keyId)} (${key.keySpec}, ${key.keyUsage})`,
+    ...decided.map(({ claim, verdict, because }) => {
+      const title = claims.find(({ id }) => id === claim)?.title ?? claim;
+      return `  ${verdict.padEnd(column)}${title}. ${visible(because)}`;
+    }),
+  ]);
+  return [...heading, ...sections.flat(), '', ...notes.map((each) => `Note: ${each}`)].join('\n');
+}

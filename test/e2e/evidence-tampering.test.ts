@@ -1,0 +1,217 @@
+import { createPrivateKey, generateKeyPairSync, sign } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { EvidenceBundle } from '../../src/evidence/bundle.js';
+import { canonicalJson, type Json } from '../../src/evidence/canonical-json.js';
+import { NoBundleError, verifyBundle } from '../../src/evidence/verify-bundle.js';
+import { CertificateAuthority, type CertificateFiles } from '../service/certificates.js';
+import { evidenceElsewhere, makeEvidence } from '../service/evidence.js';
+import { hsmKms } from '../service/service.js';
+
+const keys = ['11111111-1111-4111-8111-111111111111', '22222222-2222-4222-8222-222222222222'] as const;
+const nonce = 'ab'.repeat(16);
+
+let directory: string;
+let trust: string;
+let text: string;
+let otherText: string;
+/** CAs of others, older than what is forged with them. */
+let trusted: CertificateAuthority;
+let ofStranger: CertificateFiles;
+let ofServer: CertificateFiles;
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'hsm-kms-tampering-'));
+  ofStranger = new CertificateAuthority(directory, 'stranger').issue('theirs', '/CN=hsm-kms evidence');
+  trusted = new CertificateAuthority(directory, 'trusted');
+  ofServer = trusted.issue('server', '/CN=app', { names: 'DNS:app\nextendedKeyUsage=serverAuth' });
+  const [dataDir, seed] = [join(directory, 'data'), join(directory, 'seed.json')];
+  const Keys = keys.map((KeyId) => ({ KeyId, KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY', Description: 'mine' }));
+  writeFileSync(seed, JSON.stringify({ Keys }));
+  const { code, output } = await hsmKms('init', '--data-dir', dataDir, '--seed-file', seed);
+  if (code !== 0) throw new Error(output);
+  const made = await makeEvidence(dataDir, directory, keys[0], '--challenge', nonce);
+  trust = readFileSync(made.trust, 'utf8');
+  text = readFileSync(made.file, 'utf8');
+  otherText = JSON.stringify((await makeEvidence(dataDir, directory, keys[1], '--challenge', nonce)).bundle);
+}, 60_000);
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+/** Whether a verifier believes it. */
+function isBelieved(bundle: string): boolean {
+  try {
+    return verifyBundle(bundle, { trust, nonce, now: new Date() }).faults.length === 0;
+  } catch (error) {
+    if (error instanceof NoBundleError) return false;
+    throw error;
+  }
+}
+
+const copyOf = (json: string) => JSON.parse(json) as EvidenceBundle;
+type Container = Record<string, Json> & Json[];
+
+/** Every place in a bundle, as the path to it. */
+function placesOf(value: Json, path: readonly (string | number)[] = []): (readonly (string | number)[])[] {
+  if (typeof value !== 'object' || value === null) return [path];
+  const members = Array.isArray(value) ? [...value.entries()] : Object.entries(value);
+  return [...(path.length > 0 ? [path] : []), ...members.flatMap(([name, each]) => placesOf(each, [...path, name]))];
+}
+
+function at(bundle: EvidenceBundle, path: readonly (string | number)[]): Container {
+  return path.reduce((value, name) => (value as Container)[name as never], bundle as unknown) as Container;
+}
+
+/** The same kind of value, and another. */
+function changed(value: Json): Json {
+  if (typeof value === 'boolean') return !value;
+  if (typeof value === 'number') return value + 1;
+  if (value === null) return 'x';
+  if (typeof value === 'string') {
+    const [last] = value.slice(-1);
+    return value === '' ? 'A' : `${value.slice(0, -1)}${last === 'A' ? 'B' : 'A'}`;
+  }
+  return Array.isArray(value) ? [...value, (value as Json[])[0] ?? 'x'] : { ...value, more: 1 };
+}
+
+test('what nobody has changed is believed', () => {
+  expect(isBelieved(text)).toBe(true);
+  expect(isBelieved(JSON.stringify(JSON.parse(text)))).toBe(true);
+});
+
+const waysToChange: [string, (parent: Container, name: string | number) => void][] = [
+  [
+    'changed',
+    (parent, name) => {
+      parent[name as never] = changed(parent[name as never] as Json) as never;
+    },
+  ],
+  [
+    'removed',
+    (parent, name) => {
+      if (Array.isArray(parent)) parent.splice(name as number, 1);
+      else delete parent[name as never];
+    },
+  ],
+];
+
+test.each(waysToChange)('every value that is %s is found', (_what, change) => {
+  const places = placesOf(JSON.parse(text) as Json);
+  expect(places.length).toBeGreaterThan(500);
+  const overlooked = places.filter((path) => {
+    const bundle = copyOf(text);
+    change(at(bundle, path.slice(0, -1)), path.at(-1)!);
+    return isBelieved(JSON.stringify(bundle));
+  });
+  expect(overlooked).toEqual([]);
+});
+
+test('a member that stands twice is found: readers take one or the other', () => {
+  const place = text.indexOf('"description": "mine"');
+  expect(place).toBeGreaterThan(0);
+  const twice = `${text.slice(0, place)}"description": "other", ${text.slice(place)}`;
+  expect(JSON.parse(twice)).toEqual(JSON.parse(text));
+  expect(isBelieved(twice)).toBe(false);
+});
+
+describe('what is put together from bundles that are each good is found', () => {
+  const mixtures: [string, (bundle: EvidenceBundle, other: EvidenceBundle) => void][] = [
+    ['the signature of another', (bundle, other) => Object.assign(bundle, { signature: other.signature })],
+    ['the report on another key', (bundle, other) => bundle.payload.keys.push(...other.payload.keys)],
+    ['another key in place of the one', (bundle, other) => bundle.payload.keys.splice(0, 1, ...other.payload.keys)],
+    ['the time of another', (bundle, other) => Object.assign(bundle.payload, { madeAt: other.payload.madeAt })],
+  ];
+  test.each(mixtures)('%s', (_what, mix) => {
+    const bundle = copyOf(text);
+    const other = copyOf(otherText);
+    expect(isBelieved(otherText)).toBe(true);
+    mix(bundle, other);
+    expect(isBelieved(JSON.stringify(bundle))).toBe(false);
+  });
+});
+
+describe('what somebody else has signed is found', () => {
+  /** As the program signs. */
+  function signedBy(key: string, { payload }: EvidenceBundle): string {
+    const message = Buffer.from(canonicalJson(JSON.parse(JSON.stringify(payload))));
+    const value = sign('sha256', message, createPrivateKey(key)).toString('base64');
+    return JSON.stringify({ payload, signature: { algorithm: 'ECDSA_SHA_256', value } });
+  }
+  const base64Of = (pem: string) => pem.replace(/-----.*-----|\s/g, '');
+
+  test('with a certificate of their own, and all the rest as it was', () => {
+    const { certificate, key } = ofStranger;
+    const bundle = copyOf(text);
+    bundle.payload.certificates = [base64Of(readFileSync(certificate, 'utf8'))];
+    const forged = signedBy(readFileSync(key, 'utf8'), bundle);
+    expect(verifyBundle(forged, { trust, nonce, now: new Date() }).faults).toEqual([
+      expect.stringContaining('is not trusted'),
+      'Its report on the evidence key is about another key than the certificate.',
+    ]);
+  });
+
+  test('with a certificate of the CA that is trusted, which is for a TLS server', () => {
+    const bundle = copyOf(text);
+    bundle.payload.certificates = [base64Of(readFileSync(ofServer.certificate, 'utf8'))];
+    const forged = signedBy(readFileSync(ofServer.key, 'utf8'), bundle);
+    const { faults } = verifyBundle(forged, {
+      trust: readFileSync(trusted.certificate, 'utf8'),
+      nonce,
+      now: new Date(),
+    });
+    expect(faults[0]).toContain('was issued for other purposes than evidence');
+  });
+
+  test('with another key, and the certificate as it was', () => {
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const forged = signedBy(privateKey.export({ format: 'pem', type: 'pkcs8' }) as string, copyOf(text));
+    expect(isBelieved(forged)).toBe(false);
+  });
+});
+
+test('verdicts that do not follow from the evidence are found, whoever has signed them', () => {
+  // a program that lies: signed as it should be, but for the signature, which is one fault more
+  const bundle = copyOf(text);
+  const claim = bundle.payload.keys[0]!.claims.find(({ verdict }) => verdict === 'not provable')!;
+  claim.verdict = 'proven';
+  const { faults } = verifyBundle(JSON.stringify(bundle), { trust, nonce, now: new Date() });
+  expect(faults).toContainEqual(expect.stringContaining(`are not what the evidence says (${claim.claim})`));
+});
+
+test('an old bundle does not answer a new challenge', () => {
+  const { faults } = verifyBundle(text, { trust, nonce: 'cd'.repeat(16), now: new Date() });
+  expect(faults).toEqual([`It does not answer the challenge ${'cd'.repeat(16)}: it may be older.`]);
+});
+
+test('a bundle of the future is not believed', () => {
+  const { faults } = verifyBundle(text, { trust, nonce, now: new Date(Date.now() - 600_000) });
+  expect(faults).toEqual([expect.stringContaining('has not come yet by the clock of this machine')]);
+});
+
+describe('the command', () => {
+  const isNone: [string, string, string][] = [
+    ['no JSON', 'x', 'It is not JSON.'],
+    ['another JSON', '{"payload": {}}', 'It is not an evidence bundle of this format: payload'],
+    ['nothing', '', 'It is not JSON.'],
+  ];
+  test.each(isNone)('says of %s that it is no bundle', async (_what, content, said) => {
+    const file = join(directory, 'wrong.json');
+    writeFileSync(file, content);
+    const { code, errors } = await evidenceElsewhere('verify', file, '--trust', join(directory, 'certificate.pem'));
+    expect([code, errors]).toEqual([1, expect.stringContaining(`${file} is not to be believed. ${said}`)]);
+  });
+
+  test('says of a changed bundle what is wrong, and ends with 1', async () => {
+    const file = join(directory, 'changed.json');
+    writeFileSync(file, text.replace('"description": "mine"', '"description": "yours"'));
+    const { code, output } = await evidenceElsewhere('verify', file, '--trust', join(directory, 'certificate.pem'));
+    expect(output).toContain('NOT TO BE BELIEVED\n- The signature is not that of the certificate');
+    expect(code).toBe(1);
+  });
+
+  test('says that a file of --trust holds nothing to trust', async () => {
+    const file = join(directory, 'bundle.json');
+    const { code, errors } = await evidenceElsewhere('verify', file, '--trust', file);
+    expect([code, errors]).toEqual([1, 'hsm-kms: The file of --trust holds no certificate in PEM.\n']);
+  });
+});
