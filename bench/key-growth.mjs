@@ -97,10 +97,12 @@ export async function measureKeyGrowth({ options, keep, progress, start }) {
       for (const one of filled) {
         const keys = over === 'one key' ? keysOf(one).slice(0, 1) : keysOf(one);
         const requests = await one.service.signAll(operation, await inputs(one, keys));
+        // first uses are measured by themselves
+        await one.service.load(requests, { clients: options.clients, answers: requests.length });
         const load = await one.service.load(requests, {
           clients: options.clients,
           seconds: options.seconds,
-          warmUpSeconds: Math.max(options.warmUpSeconds, over === 'one key' ? 0 : options.seconds / 2),
+          warmUpSeconds: options.warmUpSeconds,
         });
         const cpu = load.cpu.reduce((total, each) => total + each, 0) / load.answers;
         rows.push({
