@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { checkListener, servesTls } from '../config/listener.js';
-import { supervise } from '../server/supervisor.js';
 import { firstSteps } from './first-steps.js';
 import { initialiseFirst } from './init-first.js';
 import { addSettingsOptions, settingsOf } from './settings-options.js';
@@ -18,6 +17,8 @@ export function addServeCommand(program: Command): void {
       );
     }
     if (options.init && !(await initialiseFirst(options))) return;
+    // loaded here: other commands start faster without HTTP
+    const { supervise } = await import('../server/supervisor.js');
     await supervise(settings, ({ host, port }) => {
       const url = `${servesTls(settings) ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
       console.log(`listening on ${url}`);
