@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { KMS } from '@aws-sdk/client-kms';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { besideCopiedToken, contentOf, withService } from '../service/backup.js';
-import { sql } from '../service/database.js';
+import { besideCopiedToken, contentOf, olderArchive, withService } from '../service/backup.js';
+import { sql, tamper } from '../service/database.js';
+import { doctor } from '../service/doctor.js';
 import { refusalName } from '../service/refusal.js';
 import { type Credentials, hsmKms, region, Service, userArn } from '../service/service.js';
 import { testedDatabase } from '../service/tested-database.js';
@@ -111,6 +112,38 @@ describeWith("the service's own SoftHSM2", 'backup and restore', () => {
     expect(text).not.toContain(user.secretAccessKey);
     expect(text).not.toContain(administrator.secretAccessKey);
     expect(text).not.toContain(readFileSync(join(service.dataDir, 'token-user-pin'), 'utf8').trim());
+  });
+
+  test('an archive of an older version is brought up to date, and sealed', async () => {
+    const [recent, older] = [join(directory, 'recent'), join(directory, 'older')];
+    expect(await hsmKms('backup', recent, '--data-dir', service.dataDir)).toMatchObject({ code: 0 });
+    olderArchive(service, recent, older);
+    expect(contentOf(older).header.migrations.at(-1)).toBe('0004-trusted-principals');
+    expect(contentOf(older).rows.keys?.[0]).not.toHaveProperty('seal');
+    const dataDir = besideCopiedToken(service, directory);
+    expect(await hsmKms('restore', older, '--data-dir', dataDir)).toMatchObject({ code: 0 });
+    const { bad } = await doctor(dataDir, ['--stopped']);
+    expect(bad).toEqual([]);
+    await withService(dataDir, async (endpoint) => {
+      const kms = new KMS({ endpoint, region, credentials: administrator, maxAttempts: 1 });
+      for (const CiphertextBlob of blobs) await kms.decrypt({ CiphertextBlob, EncryptionContext: context });
+      await kms.createAlias({ AliasName: 'alias/after', TargetKeyId: symmetric });
+      kms.destroy();
+    });
+  });
+
+  test('what somebody else had written before the archive was made is told', async () => {
+    const [file, id] = [join(directory, 'edited'), (await service.newKey()).KeyId];
+    tamper(service, `update keys set description = 'edited' where id = ?`, id);
+    expect(await hsmKms('backup', file, '--data-dir', service.dataDir)).toMatchObject({ code: 0 });
+    tamper(service, `update keys set description = '' where id = ?`, id);
+    const { code, output } = await hsmKms('restore', file, '--data-dir', besideCopiedToken(service, directory));
+    expect({ code, output }).toEqual({
+      code: 0,
+      output: expect.stringMatching(
+        `warning: somebody else than hsm-kms had written into the database before the archive was made: keys/${id}\\n`,
+      ),
+    });
   });
 
   test('what is restored beside the copied token serves the same clients', async () => {

@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { mainModule } from './built-service.js';
+import { built, mainModule } from './built-service.js';
 import { type Service, serviceEnvironment, serviceNode } from './service.js';
 import { testedDatabase } from './tested-database.js';
 
@@ -36,6 +36,12 @@ export function besideCopiedToken(service: Service, directory: string, ...withou
   cpSync(service.dataDir, dataDir, { recursive: true, filter });
   testedDatabase.make(dataDir);
   return dataDir;
+}
+
+/** Makes of an archive one of a version from before there were seals. */
+export function olderArchive({ dataDir }: Service, archive: string, older: string): void {
+  const script = join(import.meta.dirname, 'older-archive.mjs');
+  execFileSync(serviceNode(), [script, built, dataDir, archive, older], { env: serviceEnvironment(dataDir) });
 }
 
 /** Runs a command, and kills it when a file of some name has appeared, and a little later. @returns its exit code */
