@@ -1,5 +1,4 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { join } from 'node:path';
 import { pino } from 'pino';
 import type { Settings } from '../../config/settings.js';
 import { attestationSourceOf } from '../../evidence/attestation-sources.js';
@@ -22,7 +21,7 @@ import type { Store } from '../../store/store.js';
 import type { EvidenceKey } from '../../token/evidence-key.js';
 import { version } from '../../version.js';
 import { composeKms } from '../compose-kms.js';
-import type { DataDirectory } from '../data-directory.js';
+import { auditDirectory } from '../data-directory.js';
 import { keyStoreTokenSettings, tokenWithoutPin } from '../token-settings.js';
 import { evidenceCertificates } from './evidence-certificate.js';
 import { ExaminedToken } from './examined-token.js';
@@ -85,7 +84,7 @@ export async function makeBundle(opened: Opened, request: EvidenceRequest): Prom
       certificates: certificates.map(({ raw }) => raw.toString('base64')),
       evidenceKey: { ...evidence, attestation: null, claims: [] },
       keys,
-      auditCheckpoint: newestCheckpoint(auditDirectory(directory)),
+      auditCheckpoint: newestCheckpoint(auditDirectory(settings)),
     });
   } finally {
     for (const examined of tokens.values()) examined.end();
@@ -121,8 +120,6 @@ async function wantedKeys({ settings, store }: Opened, request: EvidenceRequest)
   }
   return [...found.values()];
 }
-
-const auditDirectory = ({ path }: DataDirectory) => join(path, 'audit');
 
 /** Decides the claims, and has all of it signed. */
 async function signedBundle(evidenceKey: EvidenceKey, undecided: EvidencePayload): Promise<EvidenceBundle> {
