@@ -120,14 +120,13 @@ const isTold = (reading: AttributeReading): reading is { value: boolean | number
 function attributesTable({ class: kind, attributes }: ObjectEvidence): Markup {
   const told = Object.entries(attributes).filter(([, reading]) => isTold(reading));
   const others = Object.entries(attributes).filter(([, reading]) => !isTold(reading));
-  return html`<table><thead><tr><th scope="col">Attribute</th><th scope="col">Value</th><th scope="col">Meaning</th></tr></thead><tbody>
+  return html`<table class="attributes"><thead><tr><th scope="col">Attribute</th><th scope="col">Value</th><th scope="col">Meaning</th></tr></thead><tbody>
 ${told.map(([name, reading]) => {
   const { meaning, good } = attributeMeanings[name] ?? { meaning: '' };
   const value = isTold(reading) ? reading.value : '';
+  const text = Array.isArray(value) ? value.join(', ') : String(value);
   const style = kind === 'public' || good === undefined ? '' : value === good ? 'good' : 'bad-value';
-  return html`<tr><td><code>${name}</code></td><td class="${style}"><code>${
-    Array.isArray(value) ? value.join(', ') : String(value)
-  }</code></td><td>${meaning}</td></tr>
+  return html`<tr><td><code>${name}</code></td><td class="${style}">${text === '' ? 'empty' : html`<code>${text}</code>`}</td><td>${meaning}</td></tr>
 `;
 })}</tbody></table>
 ${others.length > 0 ? html`<p class="note">Not told: ${others.map(([name, reading]) => name + whyNotTold(reading)).join(', ')}.</p>` : undefined}`;

@@ -13,7 +13,6 @@ table { border-collapse: collapse; width: 100%; margin: .4rem 0 .8rem; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .6rem .35rem 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
 thead th { font-size: .8rem; color: #4a5260; border-bottom-color: #16191f; }
 table.facts th { width: 11rem; font-weight: 600; color: #4a5260; }
-td:first-child > code { white-space: nowrap; }
 table.claims td:first-child { width: 8.5rem; }
 td.number, th.number { text-align: right; padding-right: 1.2rem; white-space: nowrap; }
 .verdict { display: inline-block; min-width: 7rem; padding: .05rem .5rem; border: 1.5px solid; border-radius: 3px; font-weight: 600; font-size: .85rem; text-align: center; white-space: nowrap; }
@@ -23,13 +22,16 @@ td.number, th.number { text-align: right; padding-right: 1.2rem; white-space: no
 .banner strong { display: block; font-size: 1.2rem; }
 .claim { font-weight: 600; } .because { color: #333a45; }
 .good::before { content: "\\2713  "; color: var(--proven); } .bad-value::before { content: "\\2717  "; color: var(--failed); }
-.note { color: #4a5260; font-size: .9rem; }
+.note { color: #4a5260; font-size: .88em; }
+table.attributes { table-layout: fixed; } table.attributes th:nth-child(1) { width: 29%; } table.attributes th:nth-child(2) { width: 33%; }
 @page { size: A4; margin: 16mm 14mm 18mm; @bottom-left { content: "hsm-kms evidence"; font: 8pt sans-serif; } @bottom-right { content: counter(page) " / " counter(pages); font: 8pt sans-serif; } }
 @media print {
   body { padding: 0; max-width: none; font-size: 9.5pt; }
   section.key { break-before: page; }
-  th, td { padding-top: .2rem; padding-bottom: .2rem; }
-  code { font-size: 8pt; }
+  th, td { padding-top: .12rem; padding-bottom: .12rem; }
+  h2 { margin-top: 0; }
+  h3 { margin-top: .9rem; }
+  code { font-size: 7.5pt; }
   tr, .banner, pre { break-inside: avoid; }
   thead { display: table-header-group; }
   h2, h3 { break-after: avoid; }
