@@ -3,6 +3,7 @@ import type { KMS } from '@aws-sdk/client-kms';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type ReadMetrics, readMetrics } from '../service/metrics.js';
 import { describeNodes, Nodes } from '../service/nodes.js';
+import type { TestPostgres } from '../service/postgres/server.mjs';
 import { within } from '../service/within.js';
 
 /** What clients are told while the database is away. */
@@ -12,10 +13,14 @@ const lostConnection = /ECONN|EPIPE|socket hang up/;
 
 describeNodes('failures under several nodes', () => {
   let nodes: Nodes;
+  let standby: TestPostgres | undefined;
   beforeAll(async () => {
     nodes = await Nodes.start(3);
   });
-  afterAll(() => nodes.end());
+  afterAll(async () => {
+    await nodes.end();
+    await standby?.stop();
+  });
 
   const readiness = async (index: number) => {
     const answer = await fetch(`${nodes.services[index]?.url}/readyz`);
@@ -140,6 +145,21 @@ describeNodes('failures under several nodes', () => {
     await load.goesOn(everyNode);
     await load.end();
     expect(load.wrong).toEqual([]);
+  });
+
+  // the last, as the first server does not come back
+  test('PostgreSQL fails over to a synchronous standby under load: nothing that was answered is lost', async () => {
+    const next = await nodes.commons.postgres.standby();
+    standby = next;
+    const load = await Load.start();
+    await load.goesOn(everyNode);
+    await nodes.commons.postgres.kill();
+    await next.promote();
+    for (const { database } of nodes.all) database.leadTo(next.port);
+    await load.goesOn(everyNode);
+    await load.end();
+    expect(load.wrong).toEqual([]);
+    expect(await Promise.all(everyNode.map(readiness))).toEqual(Array(3).fill(ready));
   });
 
   function endProcess(pid: number): void {

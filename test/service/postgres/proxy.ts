@@ -17,7 +17,7 @@ export class PostgresProxy {
 
   private constructor(
     private readonly server: Server,
-    private readonly target: URL,
+    private target: URL,
   ) {
     server.on('connection', (client) => this.join(client));
   }
@@ -34,6 +34,13 @@ export class PostgresProxy {
     const url = new URL(this.target);
     url.port = String((this.server.address() as { port: number }).port);
     return url.href;
+  }
+
+  /** Leads to another server from now on, as an address does that moves: connections end. @param port its port */
+  leadTo(port: number): void {
+    this.target = new URL(this.target);
+    this.target.port = String(port);
+    for (const sockets of this.pairs) for (const each of sockets) each.destroy();
   }
 
   /** As a network that is cut: connections stay, new ones are taken, and nothing comes through. */

@@ -7,6 +7,8 @@ export class TestPostgres {
   url(database: string): string;
   createDatabase(name?: string): Promise<string>;
   execute(database: string, statement: string): Promise<Record<string, unknown>[]>;
+  standby(): Promise<TestPostgres>;
+  promote(): Promise<void>;
   demandTls(role: string, files: { readonly certificate: string; readonly key: string }): Promise<void>;
   kill(): Promise<void>;
   shutDown(): Promise<void>;

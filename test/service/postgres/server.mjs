@@ -124,6 +124,28 @@ export class TestPostgres {
     await this.execute('postgres', 'select pg_reload_conf()');
   }
 
+  /** A server that follows this one, which answers no commit from now on before the other has it. */
+  async standby() {
+    const standby = new TestPostgres();
+    standby.#programs = this.#programs;
+    standby.#directory = mkdtempSync(join(tmpdir(), 'hsm-kms-standby-'));
+    giveToServer(standby.#directory);
+    const source = `postgres://hsm_kms@127.0.0.1:${this.port}/postgres?application_name=standby`;
+    const copy = ['--pgdata', 'data', '--write-recovery-conf', '--checkpoint=fast', '--no-sync', `--dbname=${source}`];
+    execFileSync(...asServer(join(this.#programs, 'pg_basebackup'), copy), { stdio: 'pipe', cwd: standby.#directory });
+    standby.port = await freePort();
+    await standby.run();
+    await this.execute('postgres', "alter system set synchronous_standby_names = 'standby'");
+    await this.execute('postgres', 'select pg_reload_conf()');
+    return standby;
+  }
+
+  /** Makes of a standby the server that is written to. */
+  async promote() {
+    await this.execute('postgres', 'alter system reset synchronous_standby_names');
+    await this.execute('postgres', 'select pg_reload_conf(), pg_promote()');
+  }
+
   /** Ends the server as a crash of its machine does. */
   kill() {
     return this.#end('SIGKILL');
