@@ -72,12 +72,15 @@ class ProgressBar {
 }
 
 const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
+/** How many findings are printed for people. */
+const mostPrinted = 50;
 const counted = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`;
 
 function textOf(verification: AuditVerification, seconds: number): string {
   const { isWhole, findings, findingCount, events, streams, bytes, checkpoints, lastCheckpoint } = verification;
   const speed = `${megabytes(bytes)} in ${seconds.toFixed(1)} s`;
-  const more = findingCount - findings.length;
+  const printed = findings.slice(0, mostPrinted);
+  const more = findingCount - printed.length;
   return [
     `${counted(events, 'event')} in ${counted(streams, 'stream')}, ${counted(checkpoints, 'checkpoint')}; ${speed}`,
     ...(lastCheckpoint ? [`signed up to checkpoint ${lastCheckpoint.sequence} of ${lastCheckpoint.time}`] : []),
@@ -85,7 +88,7 @@ function textOf(verification: AuditVerification, seconds: number): string {
     isWhole
       ? 'WHOLE: every event that a checkpoint covers is as it was written'
       : `NOT WHOLE: ${counted(findingCount, 'finding')}`,
-    ...findings.map(lineOf),
+    ...printed.map(lineOf),
     ...(more > 0 ? [`  and ${more} more`] : []),
   ].join('\n');
 }

@@ -49,6 +49,7 @@ export class StreamVerification {
   /** The last head did not fit: those after it are not told as well. */
   private isRewritten = false;
   private isWellPlaced = true;
+  private isBeyondEnd = false;
 
   private number = 0;
   private file = '';
@@ -208,7 +209,10 @@ export class StreamVerification {
     if ((eventName === 'StartStream') !== (sequence === 1)) {
       this.findings.add('malformed', 'a stream begins with StartStream, and only there', place);
     }
-    if (this.isEnded) this.findings.add('misplaced', 'this event comes after the end of its stream', place);
+    if (this.isEnded && !this.isBeyondEnd) {
+      this.findings.add('misplaced', 'from this event on, events come after the end of their stream', place);
+      this.isBeyondEnd = true;
+    }
     this.isEnded ||= eventName === 'EndStream';
   }
 
