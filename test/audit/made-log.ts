@@ -118,11 +118,14 @@ export class MadeLog {
     return lines;
   }
 
-  /** Writes it to a new directory. */
+  /** Writes it to a directory. */
   write(directory: string): string {
+    return MadeLog.writeFiles(directory, this.files);
+  }
+
+  static writeFiles(directory: string, files: ReadonlyMap<string, readonly string[]>): string {
     mkdirSync(directory, { recursive: true });
-    for (const [file, lines] of this.files)
-      writeFileSync(join(directory, file), lines.map((line) => `${line}\n`).join(''));
+    for (const [file, lines] of files) writeFileSync(join(directory, file), lines.map((line) => `${line}\n`).join(''));
     return directory;
   }
 }

@@ -158,6 +158,7 @@ export class StreamVerification {
     if (sequence > expected) {
       const which = sequence - 1 === expected ? `event ${expected} is` : `events ${expected} to ${sequence - 1} are`;
       this.findings.add('removed', `${which} missing before this one`, place);
+      this.passHeads((head) => head.sequence < sequence);
     } else {
       const before = expected - 1;
       this.findings.add(
@@ -181,12 +182,20 @@ export class StreamVerification {
     }
   }
 
+  /** What is missing is told once, and not for each checkpoint that has signed it. */
+  private passHeads(isMissing: (head: SignedHead) => boolean): void {
+    for (let head = this.heads[this.nextHead]; head && isMissing(head); head = this.heads[this.nextHead])
+      this.nextHead += 1;
+  }
+
   private tellRewritten({ checkpoint, sequence }: SignedHead, place: Place): void {
     if (this.isRewritten) return;
     const before = this.heads[this.nextHead - 2];
     const since =
-      before === undefined ? 'the first' : `event ${before.sequence}, which checkpoint ${before.checkpoint} signed`;
-    const message = `checkpoint ${checkpoint} signed another event ${sequence}: events since ${since} were changed`;
+      before === undefined
+        ? 'from the first'
+        : `after event ${before.sequence}, which checkpoint ${before.checkpoint} signed,`;
+    const message = `checkpoint ${checkpoint} signed another event ${sequence}: something ${since} was changed`;
     this.findings.add('changed', message, place);
   }
 
@@ -242,6 +251,7 @@ export class StreamVerification {
         'the file is missing, and no event says that it was removed for its age',
         place,
       );
+      this.passHeads((head) => head.file <= file);
       this.expected = undefined;
       this.previous = undefined;
       return;
