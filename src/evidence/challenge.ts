@@ -16,14 +16,18 @@ export function challengeText(facts: {
 }
 
 interface Verification {
+  /** KeyObject.asymmetricKeyType of its keys. */
+  readonly key: string;
   readonly hash: 'sha256' | 'sha384' | 'sha512' | null;
   readonly padding?: { readonly padding: number; readonly saltLength?: number };
 }
 const pkcs1 = (hash: 'sha256' | 'sha384' | 'sha512'): Verification => ({
+  key: 'rsa',
   hash,
   padding: { padding: constants.RSA_PKCS1_PADDING },
 });
 const pss = (hash: 'sha256' | 'sha384' | 'sha512', saltLength: number): Verification => ({
+  key: 'rsa',
   hash,
   padding: { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength },
 });
@@ -36,18 +40,17 @@ const verifications: Readonly<Record<string, Verification>> = {
   RSASSA_PSS_SHA_256: pss('sha256', 32),
   RSASSA_PSS_SHA_384: pss('sha384', 48),
   RSASSA_PSS_SHA_512: pss('sha512', 64),
-  ECDSA_SHA_256: { hash: 'sha256' },
-  ECDSA_SHA_384: { hash: 'sha384' },
-  ECDSA_SHA_512: { hash: 'sha512' },
-  ED25519_SHA_512: { hash: null },
-  ML_DSA_SHAKE_256: { hash: null },
+  ECDSA_SHA_256: { key: 'ec', hash: 'sha256' },
+  ECDSA_SHA_384: { key: 'ec', hash: 'sha384' },
+  ECDSA_SHA_512: { key: 'ec', hash: 'sha512' },
+  ED25519_SHA_512: { key: 'ed25519', hash: null },
 };
 
 /**
  * Whether a signature is a public key's, by node:crypto.
  *
  * @param publicKey DER SubjectPublicKeyInfo
- * @returns undefined where this Node.js does not know such keys
+ * @returns undefined where that is not known here: ML-DSA, which Node.js 20 does not have
  */
 export function isSignatureOf(
   publicKey: Buffer,
@@ -63,10 +66,12 @@ export function isSignatureOf(
   } catch {
     return undefined;
   }
+  // node:crypto would overlook a padding that is none of the key's
+  if (key.asymmetricKeyType !== verification.key) return false;
   try {
     return verify(verification.hash, message, { key, ...verification.padding }, signature);
   } catch {
-    // a key of another kind than the algorithm's
+    // what has no signature's form
     return false;
   }
 }

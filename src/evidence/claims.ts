@@ -225,7 +225,7 @@ function answered({ id, publicKey, challenge }: MaterialEvidence, { key, payload
   const text = challengeText({ key: key.arn ?? key.keyId, material: id, nonce, madeAt: payload.madeAt });
   const spki = Buffer.from(publicKey ?? '', 'base64');
   const holds = isSignatureOf(spki, algorithm, text, Buffer.from(challenge.signature, 'base64'));
-  if (holds === undefined) return notProvable(`This Node.js does not verify ${algorithm}.`);
+  if (holds === undefined) return notProvable(`This program does not verify ${algorithm}.`);
   if (!holds) return failed(`Its signature by ${algorithm} does not verify with its public key.`);
   return from === 'verifier'
     ? proven(`Its signature of the verifier's nonce by ${algorithm} verifies with its public key.`)

@@ -1,0 +1,344 @@
+import { createHash, generateKeyPairSync, sign } from 'node:crypto';
+import { describe, expect, test } from '@jest/globals';
+import type { KeyEvidence, MaterialEvidence, ObjectEvidence, TokenEvidence } from '../../src/evidence/bundle.js';
+import { challengeText } from '../../src/evidence/challenge.js';
+import { type ClaimFacts, claims, decideClaims } from '../../src/evidence/claims.js';
+
+const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const spki = publicKey.export({ format: 'der', type: 'spki' });
+const challenge = { nonce: 'ab'.repeat(16), from: 'verifier' as const };
+const madeAt = '2026-11-22T12:00:00.000Z';
+const arn = 'arn:aws:kms:us-east-1:000000000000:key/11111111-1111-4111-8111-111111111111';
+
+const refused = (name: string, ckr: number) => ({ refused: name, ckr });
+const unextractable = refused('CKR_KEY_UNEXTRACTABLE', 106);
+const sensitive = refused('CKR_ATTRIBUTE_SENSITIVE', 17);
+const deviceError = refused('CKR_DEVICE_ERROR', 48);
+const of = (attributes: Record<string, boolean | string | string[]>) =>
+  Object.fromEntries(Object.entries(attributes).map(([name, value]) => [name, { value }]));
+
+/** A key of a token that is as good as PKCS#11 lets it be. */
+function goodFacts(): Facts {
+  const privateObject: ProtectedObject = {
+    class: 'private',
+    attributes: of({
+      CKA_SENSITIVE: true,
+      CKA_ALWAYS_SENSITIVE: true,
+      CKA_EXTRACTABLE: false,
+      CKA_NEVER_EXTRACTABLE: true,
+      CKA_LOCAL: true,
+      CKA_KEY_GEN_MECHANISM: 'CKM_EC_KEY_PAIR_GEN',
+      CKA_SIGN: true,
+      CKA_DERIVE: false,
+      CKA_ALLOWED_MECHANISMS: ['CKM_ECDSA'],
+    }),
+    secretReads: { CKA_VALUE: sensitive, CKA_PRIME_1: refused('CKR_ATTRIBUTE_TYPE_INVALID', 18) },
+    wraps: { CKM_AES_KEY_WRAP: unextractable, CKM_AES_GCM: refused('CKR_MECHANISM_INVALID', 112) },
+    weakerCopies: {
+      CKA_SENSITIVE: refused('CKR_ACTION_PROHIBITED', 27),
+      CKA_EXTRACTABLE: refused('CKR_ACTION_PROHIBITED', 27),
+    },
+  };
+  const point = spki.subarray(-65).toString('hex');
+  const id = 'cd'.repeat(32);
+  const text = challengeText({ key: arn, material: id, nonce: challenge.nonce, madeAt });
+  const material: MaterialEvidence = {
+    ...{ id, state: 'CURRENT', createdAt: madeAt, rotatedAt: null, rotationType: null, expiresAt: null },
+    publicKey: spki.toString('base64'),
+    publicKeySha256: createHash('sha256').update(spki).digest('hex'),
+    objects: [privateObject, { class: 'public', attributes: of({ CKA_EC_POINT: `0441${point}` }) }],
+    challenge: {
+      kind: 'signature',
+      algorithm: 'ECDSA_SHA_256',
+      signature: sign('sha256', text, privateKey).toString('base64'),
+    },
+  };
+  const key: KeyEvidence = {
+    ...{ kind: 'KMS key', keyId: '11111111-1111-4111-8111-111111111111', arn, keySpec: 'ECC_NIST_P256' },
+    ...{ keyUsage: 'SIGN_VERIFY', origin: 'AWS_KMS', state: 'Enabled', description: '', aliases: [], token: 'own' },
+    ...{ createdAt: madeAt, policySha256: null, grants: 0, rotation: null, attestation: null, claims: [] },
+    materials: [material],
+  };
+  const token: TokenEvidence = {
+    ...{ label: 'x', manufacturer: 'Vendor', model: 'HSM', serialNumber: '1', firmwareVersion: '1.0' },
+    ...{ hardwareVersion: '1.0', slotDescription: '', flags: [], profile: 'PKCS#11', unkeptAttributes: [] },
+    module: {
+      ...{ fileName: 'x.so', sha256: '', libraryDescription: '', libraryManufacturer: '' },
+      ...{ libraryVersion: '1.0', cryptokiVersion: '3.0' },
+    },
+    mechanisms: [],
+    wrappingNotTried: [],
+    algorithms: [
+      { spec: 'ECC_NIST_P256', usage: 'SIGN_VERIFY', algorithm: 'ECDSA_SHA_256', where: 'in the token', detail: '' },
+    ],
+    controls: {
+      ECC_NIST_P256: {
+        secretReads: { CKA_VALUE: { givenBytes: 32 } },
+        wraps: { CKM_AES_KEY_WRAP: { givenBytes: 40 }, CKM_AES_GCM: refused('CKR_MECHANISM_INVALID', 112) },
+      },
+    },
+  };
+  return { key, token, material, privateObject, payload: { challenge, madeAt, auditCheckpoint: null } };
+}
+
+type ProtectedObject = { [M in keyof ObjectEvidence]-?: NonNullable<ObjectEvidence[M]> };
+
+interface Facts extends ClaimFacts {
+  readonly material: MaterialEvidence;
+  readonly privateObject: ProtectedObject;
+}
+
+const verdictOn = (facts: ClaimFacts, claim: string) =>
+  decideClaims(facts).find((each) => each.claim === claim)?.verdict;
+
+test('a key that is protected as well as can be has each claim proven or asserted, but what PKCS#11 cannot prove', () => {
+  const verdicts = Object.fromEntries(decideClaims(goodFacts()).map(({ claim, verdict }) => [claim, verdict]));
+  expect(verdicts).toEqual({
+    ...{ 'not-readable': 'proven', 'not-wrappable': 'proven', 'no-weaker-copy': 'proven' },
+    ...{ sensitive: 'asserted', 'non-extractable': 'asserted' },
+    ...{ 'always-sensitive': 'asserted', 'never-extractable': 'asserted', 'generated-in-token': 'asserted' },
+    ...{ 'only-its-usage': 'asserted', 'only-its-mechanisms': 'asserted' },
+    ...{ 'answers-challenge': 'proven', 'public-key': 'proven', 'runs-in-token': 'asserted' },
+    ...{ 'in-hardware': 'not provable', attested: 'not provable', audited: 'not provable' },
+  });
+  expect(Object.keys(verdicts)).toEqual(claims.map(({ id }) => id));
+});
+
+type Change = (facts: Facts) => void;
+const attribute =
+  (name: string, value: boolean | undefined): Change =>
+  ({ privateObject: { attributes } }) => {
+    if (value === undefined) delete attributes[name];
+    else attributes[name] = { value };
+  };
+
+const cases: [claim: string, verdict: string, what: string, change: Change][] = [
+  [
+    'not-readable',
+    'failed',
+    'a value was given',
+    (f) => Object.assign(f.privateObject.secretReads, { CKA_VALUE: { givenBytes: 32 } }),
+  ],
+  [
+    'not-readable',
+    'failed',
+    'a prime was given',
+    (f) => Object.assign(f.privateObject.secretReads, { CKA_PRIME_1: { givenBytes: 128 } }),
+  ],
+  [
+    'not-readable',
+    'not provable',
+    'the token broke down',
+    (f) => Object.assign(f.privateObject.secretReads, { CKA_VALUE: deviceError }),
+  ],
+  ['not-readable', 'not provable', 'nothing was tried', (f) => Object.assign(f.privateObject, { secretReads: {} })],
+  [
+    'not-readable',
+    'not provable',
+    'no key may be read',
+    (f) => Object.assign(f.token.controls.ECC_NIST_P256!, { secretReads: { CKA_VALUE: sensitive } }),
+  ],
+  ['not-readable', 'not provable', 'there was no control', (f) => Object.assign(f.token, { controls: {} })],
+  [
+    'not-wrappable',
+    'failed',
+    'it was wrapped',
+    (f) => Object.assign(f.privateObject.wraps, { CKM_AES_KEY_WRAP: { givenBytes: 40 } }),
+  ],
+  [
+    'not-wrappable',
+    'failed',
+    'it was wrapped in a way that the control was not',
+    (f) => Object.assign(f.privateObject.wraps, { CKM_AES_GCM: { givenBytes: 60 } }),
+  ],
+  [
+    'not-wrappable',
+    'not provable',
+    'the token broke down',
+    (f) => Object.assign(f.privateObject.wraps, { CKM_AES_KEY_WRAP: deviceError }),
+  ],
+  [
+    'not-wrappable',
+    'not provable',
+    "a vendor's own code came back",
+    (f) => Object.assign(f.privateObject.wraps, { CKM_AES_KEY_WRAP: refused('CKR_VENDOR_DEFINED', 0x80000001) }),
+  ],
+  [
+    'not-wrappable',
+    'not provable',
+    'a mechanism that wraps was not tried',
+    (f) => f.token.wrappingNotTried.push('CKM_VENDOR'),
+  ],
+  [
+    'not-wrappable',
+    'not provable',
+    'no key may be wrapped',
+    (f) => Object.assign(f.token.controls.ECC_NIST_P256!, { wraps: { CKM_AES_KEY_WRAP: unextractable } }),
+  ],
+  [
+    'not-wrappable',
+    'not provable',
+    'the token makes no key that may leave',
+    (f) => Object.assign(f.token.controls, { ECC_NIST_P256: refused('CKR_TEMPLATE_INCONSISTENT', 209) }),
+  ],
+  [
+    'no-weaker-copy',
+    'failed',
+    'an extractable copy was made',
+    (f) => Object.assign(f.privateObject.weakerCopies, { CKA_EXTRACTABLE: { sensitive: true, extractable: true } }),
+  ],
+  [
+    'no-weaker-copy',
+    'failed',
+    'a copy that may be read was made',
+    (f) => Object.assign(f.privateObject.weakerCopies, { CKA_SENSITIVE: { sensitive: false, extractable: false } }),
+  ],
+  [
+    'no-weaker-copy',
+    'proven',
+    'a copy was made that is as protected',
+    (f) => Object.assign(f.privateObject.weakerCopies, { CKA_SENSITIVE: { sensitive: true, extractable: false } }),
+  ],
+  [
+    'no-weaker-copy',
+    'not provable',
+    'the token broke down',
+    (f) => Object.assign(f.privateObject.weakerCopies, { CKA_SENSITIVE: deviceError }),
+  ],
+  ['sensitive', 'failed', 'CKA_SENSITIVE is false', attribute('CKA_SENSITIVE', false)],
+  ['sensitive', 'not provable', 'CKA_SENSITIVE is not told', attribute('CKA_SENSITIVE', undefined)],
+  ['non-extractable', 'failed', 'CKA_EXTRACTABLE is true', attribute('CKA_EXTRACTABLE', true)],
+  ['always-sensitive', 'failed', 'CKA_ALWAYS_SENSITIVE is false', attribute('CKA_ALWAYS_SENSITIVE', false)],
+  ['never-extractable', 'failed', 'CKA_NEVER_EXTRACTABLE is false', attribute('CKA_NEVER_EXTRACTABLE', false)],
+  ['never-extractable', 'not provable', 'the key was imported', (f) => Object.assign(f.key, { origin: 'EXTERNAL' })],
+  ['generated-in-token', 'failed', 'CKA_LOCAL is false', attribute('CKA_LOCAL', false)],
+  [
+    'generated-in-token',
+    'not provable',
+    'CKA_LOCAL is false, which this kind of token does not keep',
+    (f) => {
+      attribute('CKA_LOCAL', false)(f);
+      f.token.unkeptAttributes.push('CKA_LOCAL');
+    },
+  ],
+  ['generated-in-token', 'not provable', 'the key was imported', (f) => Object.assign(f.key, { origin: 'EXTERNAL' })],
+  ['only-its-usage', 'failed', 'it may wrap others', attribute('CKA_WRAP', true)],
+  ['only-its-usage', 'failed', 'it may agree on keys, too', attribute('CKA_DERIVE', true)],
+  [
+    'only-its-mechanisms',
+    'not provable',
+    'its mechanisms are not told',
+    attribute('CKA_ALLOWED_MECHANISMS', undefined),
+  ],
+  [
+    'answers-challenge',
+    'failed',
+    'it was asked another nonce',
+    (f) => Object.assign(f.payload, { challenge: { ...challenge, nonce: '00'.repeat(16) } }),
+  ],
+  [
+    'answers-challenge',
+    'failed',
+    'another key has answered',
+    (f) =>
+      Object.assign(f.material, {
+        publicKey: generateKeyPairSync('ec', { namedCurve: 'P-256' })
+          .publicKey.export({ format: 'der', type: 'spki' })
+          .toString('base64'),
+      }),
+  ],
+  [
+    'answers-challenge',
+    'failed',
+    'its answer is of another algorithm',
+    (f) => Object.assign(f.material.challenge, { algorithm: 'RSASSA_PSS_SHA_256' }),
+  ],
+  [
+    'answers-challenge',
+    'failed',
+    'its answer was wrong',
+    (f) => Object.assign(f.material, { challenge: { kind: 'wrong', algorithm: 'ECDH', what: 'x' } }),
+  ],
+  [
+    'answers-challenge',
+    'asserted',
+    'only the program saw the answer',
+    (f) => Object.assign(f.material, { challenge: { kind: 'round trip', algorithm: 'ECDH' } }),
+  ],
+  [
+    'answers-challenge',
+    'not provable',
+    'the program does not know the algorithm',
+    (f) => Object.assign(f.material.challenge, { algorithm: 'NEW' }),
+  ],
+  [
+    'answers-challenge',
+    'not provable',
+    'it was not asked',
+    (f) => Object.assign(f.material, { challenge: { kind: 'not asked', why: 'It is Disabled.' } }),
+  ],
+  [
+    'public-key',
+    'failed',
+    'the token has another',
+    (f) => Object.assign(f.material.objects[1]!.attributes.CKA_EC_POINT!, { value: `0441${'04'.padEnd(130, '1')}` }),
+  ],
+  ['public-key', 'failed', 'its SHA-256 is another', (f) => Object.assign(f.material, { publicKeySha256: '00' })],
+  ['public-key', 'not provable', 'the token shows none', (f) => f.material.objects.pop()],
+  [
+    'runs-in-token',
+    'not provable',
+    'a part is done outside',
+    (f) => Object.assign(f.token.algorithms[0]!, { where: 'split' }),
+  ],
+  ['in-hardware', 'not provable', 'it is SoftHSM2', (f) => Object.assign(f.token, { manufacturer: 'SoftHSM project' })],
+  [
+    'attested',
+    'not provable',
+    'a file is attached',
+    (f) => Object.assign(f.key, { attestation: { source: 'Thales Luna PKC', fileName: 'x', sha256: '', content: '' } }),
+  ],
+  [
+    'audited',
+    'failed',
+    'the checkpoint was changed',
+    (f) => Object.assign(f.payload, { auditCheckpoint: { line: 'x', sha256: '00' } }),
+  ],
+  [
+    'audited',
+    'asserted',
+    'there is a checkpoint',
+    (f) =>
+      Object.assign(f.payload, {
+        auditCheckpoint: { line: 'x', sha256: createHash('sha256').update('x').digest('hex') },
+      }),
+  ],
+];
+
+describe.each(cases)('%s is %s', (claim, verdict, what, change) => {
+  test(`when ${what}`, () => {
+    const facts = goodFacts();
+    change(facts);
+    expect(verdictOn(facts, claim)).toBe(verdict);
+  });
+});
+
+describe('of several key materials', () => {
+  test('the worst decides', () => {
+    const facts = goodFacts();
+    const other = goodFacts();
+    attribute('CKA_SENSITIVE', false)(other);
+    facts.key.materials.push(other.material);
+    expect(verdictOn(facts, 'sensitive')).toBe('failed');
+    expect(verdictOn(facts, 'non-extractable')).toBe('asserted');
+  });
+
+  test('one that is not in the token any more is no part of the verdict; none at all proves nothing', () => {
+    const facts = goodFacts();
+    facts.key.materials.push({ ...goodFacts().material, objects: [], challenge: { kind: 'not asked', why: 'x' } });
+    expect(verdictOn(facts, 'answers-challenge')).toBe('proven');
+    facts.key.materials.shift();
+    expect(verdictOn(facts, 'sensitive')).toBe('not provable');
+    expect(verdictOn(facts, 'answers-challenge')).toBe('not provable');
+  });
+});
