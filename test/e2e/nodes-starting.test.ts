@@ -8,7 +8,7 @@ import { openPostgres } from '../../src/store/postgres.js';
 import { Commons, describeNodes } from '../service/nodes.js';
 import { environments, hsmKms, Service } from '../service/service.js';
 
-const madeByInit = ['hsm-kms sealing key', 'hsm-kms key material id key'];
+const madeByInit = ['hsm-kms sealing key', 'hsm-kms key material id key', 'hsm-kms record sealing key'];
 
 describeNodes('nodes that start', () => {
   let commons: Commons;
