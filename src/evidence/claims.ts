@@ -89,7 +89,7 @@ function attributeIs(name: string, wanted: boolean, { object }: Protected, { tok
   return failed(`The token says ${name} ${value}.`);
 }
 
-const isImported = ({ origin }: KeyEvidence) => origin !== 'AWS_KMS';
+const isImported = ({ origin }: KeyEvidence) => origin === 'EXTERNAL';
 const cameFromOutside = notProvable(
   'The key material was imported: it has been outside, and what was done with it there is not known here.',
 );

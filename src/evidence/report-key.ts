@@ -59,7 +59,7 @@ function facts(key: KeyEvidence): Markup {
     ['Description', key.description === '' ? undefined : html`<bdi>${key.description}</bdi>`],
     ['Aliases', key.aliases.join(', ')],
     ['Kind', `${key.keySpec}, ${key.keyUsage}`],
-    ['Origin', key.origin === 'AWS_KMS' ? 'generated in the token (AWS_KMS)' : `imported (${key.origin})`],
+    ['Origin', key.origin === 'EXTERNAL' ? 'imported (EXTERNAL)' : `generated in the token (${key.origin})`],
     ['State', key.state],
     ['Made at', key.createdAt ?? undefined],
     ['Rotation', rotation ? `every ${rotation.periodDays} days, next at ${rotation.nextAt}` : undefined],
