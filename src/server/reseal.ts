@@ -1,6 +1,7 @@
 import type { Settings } from '../config/settings.js';
 import { type SealedTable, sealedTableNames } from '../store/seal/sealed-tables.js';
 import { Sealer } from '../token/sealing.js';
+import { revisionStep } from './backup/revision-step.js';
 import { dataDirectory } from './data-directory.js';
 import { openOwnToken } from './own-token.js';
 import { checkSeals } from './sealed-store.js';
@@ -41,7 +42,7 @@ export async function reseal(
       await expectTokenOfData(settings, { token, sealer: new Sealer(token), store });
       const sealing = checkSeals({ token, store });
       if (!sealing.isReady()) await sealing.prepare();
-      if (names === undefined) return await store.sealAll(async () => true);
+      if (names === undefined) return await store.sealAll(async () => true, revisionStep);
       return await store.change(async (change) => {
         for (const { table, id } of names) {
           const record = await change.open(table, id, 'whatever');

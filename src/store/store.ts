@@ -130,19 +130,28 @@ export class Store {
    * Seals every record as it is, whoever wrote it.
    *
    * @param decide asked when nobody else changes anything: whether the records have seals, and whether there are any
+   * @param skipped so many revisions are passed over: where later ones than the store's may be known somewhere
    * @returns how many were sealed
    */
-  sealAll(decide: (state: SealState) => Promise<boolean>): Promise<number> {
-    return this.revise(async (transaction, { revision, seal }) => {
+  sealAll(decide: (state: SealState) => Promise<boolean>, skipped = 0): Promise<number> {
+    return this.revise(async (transaction, { revision: next, seal }) => {
+      const revision = next + skipped;
       const { n } = await transaction
         .selectFrom('principals')
         .select(({ fn }) => fn.countAll<number>().as('n'))
         .executeTakeFirstOrThrow();
       const doIt = await decide({ isSealed: seal !== null, isEmpty: Number(n) === 0 });
       if (!doIt) return { result: 0, committed: () => {} };
+      if (skipped > 0) await transaction.updateTable('store_revision').set({ revision }).execute();
       const { records, committed } = await sealAll(transaction, this.expectSeals(), revision);
       return { result: records, committed };
     });
+  }
+
+  /** The number of the last change: from 1, in whichever database. */
+  async lastRevision(): Promise<number> {
+    const { revision } = await this.db.selectFrom('store_revision').select('revision').executeTakeFirstOrThrow();
+    return revision;
   }
 
   /** Whether its records were ever sealed. */

@@ -1,3 +1,5 @@
+import { copyFileSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { sealedTableNames } from '../../src/store/seal/sealed-tables.js';
 import { reseal, tamper } from '../service/database.js';
@@ -5,6 +7,7 @@ import { doctor } from '../service/doctor.js';
 import { destroyObjects } from '../service/further-token.js';
 import { newUser } from '../service/identities.js';
 import { hsmKms, Service } from '../service/service.js';
+import { testOfSqlite } from '../service/tested-database.js';
 import { describeWith } from '../service/tested-token.js';
 
 let service: Service;
@@ -127,6 +130,30 @@ test('what is to be sealed is named as the doctor names it', async () => {
     const { code, output } = await command(...names);
     expect({ code, output }).toEqual({ code: 1, output: expect.stringContaining(sentence) });
   }
+});
+
+testOfSqlite('a database that was put back whole is older than the audit log, which the doctor finds', async () => {
+  const { KeyId } = await service.newKey();
+  await service.stop();
+  const file = join(service.dataDir, 'hsm-kms.db');
+  copyFileSync(file, `${file}.kept`);
+  await service.serve();
+  await service.kms.disableKey({ KeyId });
+  await service.stop();
+  for (const end of ['-wal', '-shm']) rmSync(`${file}${end}`, { force: true });
+  renameSync(`${file}.kept`, file);
+  expect(await sealFindings()).toEqual([
+    {
+      check: 'seals',
+      severity: 'error',
+      what: expect.stringMatching(/^The database is older than the audit log: on .+ it had had \d+ changes, and now/),
+      toDo: expect.stringContaining('hsm-kms reseal --all'),
+    },
+  ]);
+  reseal(service, '--all');
+  expect(await sealFindings()).toMatchObject([{ severity: 'ok' }]);
+  await service.serve();
+  await encrypt(KeyId);
 });
 
 /** As the database and the token were before there were seals. */

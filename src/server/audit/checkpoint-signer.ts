@@ -10,7 +10,7 @@ export class CheckpointSigner {
 
   constructor(
     token: Token,
-    private readonly store: Pick<Store, 'revision' | 'exclusively'>,
+    private readonly store: Pick<Store, 'lastRevision' | 'exclusively'>,
   ) {
     this.key = new AuditKey(token);
   }
@@ -20,7 +20,7 @@ export class CheckpointSigner {
     const { key } = this;
     this.described ??= await this.keyThatIsThere();
     const { algorithm, keyId } = this.described;
-    const storeRevision = this.store.revision() ?? null;
+    const storeRevision = await this.store.lastRevision().catch(() => null);
     const text = checkpointText({ ...unsigned, storeRevision, algorithm, keyId });
     return checkpointLine(text, await key.sign(signedBytes(text)));
   }

@@ -14,9 +14,8 @@ import type { Header } from './archive.js';
 import { withOwnToken } from './back-up.js';
 import { atRest, expectEmptyDatabase, keepCredentialsFile } from './empty-place.js';
 import { type ArchiveFacts, expectSealOf, readArchive } from './read-archive.js';
+import { revisionStep } from './revision-step.js';
 
-/** More changes than are made between an archive and the end of its restoration: no process takes old for new. */
-const revisionStep = 2 ** 30;
 /** The age of an archive is not known exactly where clocks differ. */
 const leastMargin = 2 ** 22;
 

@@ -1,5 +1,13 @@
+import { createPublicKey, verify } from 'node:crypto';
+import { parseCheckpointLine, signedBytes } from '../../audit/format.js';
+import { AuditKey } from '../../keys/audit-key.js';
+import type { Store } from '../../store/store.js';
+import type { Token } from '../../token/token.js';
+import { auditDirectory } from '../data-directory.js';
+import { newestCheckpoint } from '../evidence/newest-checkpoint.js';
 import { checkSeals } from '../sealed-store.js';
 import { type Check, error, type Finding, orWell, some } from './finding.js';
+import type { Patient } from './patient.js';
 
 /** Looks whether somebody else than the service has written into the database. */
 export const seals: Check = {
@@ -30,7 +38,31 @@ export const seals: Check = {
         ),
       );
     }
+    findings.push(...(await older(patient, token, store)));
     if (findings.length > 0) patient.doubts.push('somebody else has written into the database');
     return orWell(findings, `Nobody but hsm-kms has written any of ${records} records, and none is missing.`);
   },
 };
+
+/** A database that was put back whole has good seals: that it is older, a checkpoint of the audit log tells. */
+async function older({ settings }: Patient, token: Token, store: Store): Promise<Finding[]> {
+  const { line } = newestCheckpoint(auditDirectory(settings)) ?? {};
+  const parsed = line === undefined ? undefined : parseCheckpointLine(line);
+  const auditKey = new AuditKey(token);
+  if (parsed === undefined || !auditKey.isReady()) return [];
+  const { checkpoint, text, signature } = parsed;
+  const publicKey = createPublicKey({ key: auditKey.describe().publicKey, format: 'der', type: 'spki' });
+  if (!verify('sha256', signedBytes(text), publicKey, signature)) {
+    return [
+      error('The last checkpoint of the audit log is not one that this token has signed.', 'hsm-kms audit verify'),
+    ];
+  }
+  const revision = await store.lastRevision();
+  if (checkpoint.storeRevision === null || checkpoint.storeRevision <= revision) return [];
+  return [
+    error(
+      `The database is older than the audit log: on ${checkpoint.time} it had had ${checkpoint.storeRevision} changes, and now it has had ${revision}.`,
+      'find out who has put it back, and put the newest back-up back; if what is there is right: hsm-kms reseal --all',
+    ),
+  ];
+}
