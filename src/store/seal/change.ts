@@ -40,7 +40,10 @@ export class Change {
   async open<T extends SealedTable>(table: T, id: string, trust: Trust): Promise<ChangedRecord<T> | undefined> {
     const name = recordName(table, id);
     const open = this.opened.get(name);
-    if (open) return open.isDeleted ? undefined : (open as unknown as ChangedRecord<T>);
+    if (open) {
+      if (trust === 'sealed' && open.trust === 'whatever') throw new Error(`${name} was opened without its seal`);
+      return open.isDeleted ? undefined : (open as unknown as ChangedRecord<T>);
+    }
     const moment = this.seals.moment();
     const read = await readRecord(this.tables, table, id);
     if (read === undefined) return undefined;
@@ -48,7 +51,7 @@ export class Change {
     if (trust === 'sealed') {
       await this.seals.expect(name, recordDigest(table, row, parts), sealOf(row), moment);
     }
-    return this.opening(new ChangedRecord(this.tables, table, row, parts));
+    return this.opening(new ChangedRecord(this.tables, table, row, parts, trust));
   }
 
   /** Writes a record that is new. */
@@ -122,6 +125,7 @@ export class ChangedRecord<T extends SealedTable> {
     private readonly table: T,
     private content: Row,
     parts: PartRows,
+    readonly trust: Trust = 'sealed',
   ) {
     this.tableName = table;
     this.id = idOf(table, content);
@@ -158,7 +162,7 @@ export class ChangedRecord<T extends SealedTable> {
     this.parts[part] = [...rows.filter((each) => each !== before), { ...before, ...row }];
     this.isChanged = true;
     const table: string = part;
-    if (before) await this.updating(part, row).set(row).execute();
+    if (before) await this.updating(part, row).set(this.sealedColumns(part, row)).execute();
     else await this.db.insertInto(table).values(row).execute();
   }
 
@@ -200,6 +204,12 @@ export class ChangedRecord<T extends SealedTable> {
   async write(seal: Buffer): Promise<void> {
     this.content = { ...this.content, seal };
     await this.db.updateTable(this.tableName).set({ seal }).where(sealedTables[this.table].id, '=', this.id).execute();
+  }
+
+  /** Others count in those that are not sealed: what was read of them may be old. */
+  private sealedColumns(part: string, row: Row): Row {
+    const { unsealed } = this.rule(part);
+    return Object.fromEntries(Object.entries(row).filter(([name]) => !unsealed.includes(name)));
   }
 
   private rows(part: string): readonly Row[] {

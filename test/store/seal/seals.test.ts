@@ -295,6 +295,17 @@ test('two thousand records are looked at page by page', async () => {
   expect(await store.examineSeals()).toEqual({ records: 2_007, broken: [], isWhole: true });
 });
 
+test('a part that is written again keeps what others count in it', async () => {
+  await store.change(async (change) => {
+    const key = await change.find('keys', 'key-1');
+    const [row] = key?.part('key_materials') ?? [];
+    await change.db.updateTable('key_materials').set({ encryptions_reserved: 4096 }).execute();
+    if (row) await key?.put('key_materials', { ...row, state: 'NON_CURRENT' });
+  });
+  const row = await store.db.selectFrom('key_materials').selectAll().executeTakeFirstOrThrow();
+  expect(row).toMatchObject({ state: 'NON_CURRENT', encryptions_reserved: 4096 });
+});
+
 test('without the token nothing is changed', async () => {
   store.seals = undefined;
   await expect(store.change(async () => {})).rejects.toThrow(/without the token/);
