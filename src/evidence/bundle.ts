@@ -7,8 +7,8 @@ import { z } from 'zod';
 
 /** Names the format; another version is another name. */
 export const bundleFormat = 'hsm-kms-evidence/1';
-/** The one algorithm that bundles are signed with: an EC P-256 key in the token. */
-export const bundleSignatureAlgorithm = 'ECDSA_SHA_256';
+/** What bundles are signed with: by an EC key on P-256, or by RSA where the token has no such keys. */
+const signatureAlgorithms = ['ECDSA_SHA_256', 'RSASSA_PKCS1_V1_5_SHA_256'] as const;
 
 /** An error of the token: CKR_ name, and number where it gave one. */
 const refusal = { refused: z.string(), ckr: z.number().nullable() };
@@ -158,7 +158,7 @@ const payload = z.strictObject({
 export const bundleSchema = z.strictObject({
   payload,
   /** Over the UTF-8 of the payload in the JSON Canonicalization Scheme (RFC 8785). */
-  signature: z.strictObject({ algorithm: z.literal(bundleSignatureAlgorithm), value: z.base64() }),
+  signature: z.strictObject({ algorithm: z.enum(signatureAlgorithms), value: z.base64() }),
 });
 
 export type EvidenceBundle = z.infer<typeof bundleSchema>;

@@ -1,4 +1,4 @@
-import { createHash, verify, X509Certificate } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import {
   bundleSchema,
   type ClaimResult,
@@ -8,6 +8,7 @@ import {
 } from './bundle.js';
 import { canonicalJson, type Json, memberNamedTwice } from './canonical-json.js';
 import { certificatesOf, faultOfChain, nameOf } from './certificate-chain.js';
+import { isSignatureOf } from './challenge.js';
 import { decideClaims } from './claims.js';
 
 /** What a verifier knows, and the bundle does not say. */
@@ -134,7 +135,8 @@ function certificateOf(base64: string): X509Certificate {
 
 function faultOfSignature({ signature }: EvidenceBundle, json: { readonly payload: Json }, leaf: X509Certificate) {
   const message = Buffer.from(canonicalJson(json.payload));
-  const isGood = verify('sha256', message, leaf.publicKey, Buffer.from(signature.value, 'base64'));
+  const spki = leaf.publicKey.export({ format: 'der', type: 'spki' });
+  const isGood = isSignatureOf(spki, signature.algorithm, message, Buffer.from(signature.value, 'base64'));
   return isGood
     ? undefined
     : 'The signature is not that of the certificate: something was changed, or it is of another.';

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { createPrivateKey, generateKeyPairSync, sign } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -160,6 +161,29 @@ describe('what somebody else has signed is found', () => {
       now: new Date(),
     });
     expect(faults[0]).toContain('was issued for other purposes than evidence');
+  });
+
+  test('an RSA key signs where a token has no EC keys: its signature is known, and of whom it is', () => {
+    const [key, certificate] = [join(directory, 'rsa.key'), join(directory, 'rsa.pem')];
+    execFileSync(
+      'openssl',
+      [
+        ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=rsa', '-days', '1'],
+        ...['-keyout', key, '-out', certificate],
+      ],
+      { stdio: 'pipe' },
+    );
+    const bundle = copyOf(text);
+    bundle.payload.certificates = [base64Of(readFileSync(certificate, 'utf8'))];
+    bundle.payload.madeAt = new Date(Date.now() + 1_000).toISOString();
+    const signed = copyOf(signedBy(readFileSync(key, 'utf8'), bundle));
+    const badSignature = expect.stringContaining('The signature is not that of the certificate');
+    const faultsOf = (each: EvidenceBundle) => verifyBundle(JSON.stringify(each), { trust, now: new Date() }).faults;
+    expect(faultsOf(signed)).toContainEqual(badSignature);
+    signed.signature.algorithm = 'RSASSA_PKCS1_V1_5_SHA_256';
+    expect(faultsOf(signed)).not.toContainEqual(badSignature);
+    signed.payload.program = 'another';
+    expect(faultsOf(signed)).toContainEqual(badSignature);
   });
 
   test('with another key, and the certificate as it was', () => {

@@ -6,7 +6,7 @@ import { makeCertificationRequest, subjectOf } from '../../certificates/certific
 import { toPem } from '../../certificates/pem.js';
 import type { Signer } from '../../certificates/signed.js';
 import { certificatesOf } from '../../evidence/certificate-chain.js';
-import type { EvidenceKey } from '../../token/evidence-key.js';
+import type { EvidenceKey } from '../../keys/evidence-key.js';
 import type { TokenIdentity } from '../../token/token-selection.js';
 import { type DataDirectory, writePrivateFile } from '../data-directory.js';
 
@@ -15,11 +15,10 @@ const selfSignedDays = 3650;
 
 const fileOf = ({ path }: DataDirectory) => join(path, 'evidence-certificate.pem');
 
-const signerOf = (key: EvidenceKey): Signer => ({
-  publicKey: key.publicKey,
-  algorithm: 'ECDSA_SHA_256',
-  sign: (toBeSigned) => key.sign(toBeSigned),
-});
+function signerOf(key: EvidenceKey): Signer {
+  const { publicKey, algorithm } = key.describe();
+  return { publicKey, algorithm, sign: (toBeSigned) => key.sign(toBeSigned) };
+}
 
 /** Whose key it is: names the token, as far as a name holds it. */
 function usualSubject({ serialNumber }: TokenIdentity): string {
@@ -78,7 +77,7 @@ export async function evidenceRequest(
 function expectOwn(key: EvidenceKey, certificates: X509Certificate[], file: string): X509Certificate[] {
   const [first] = certificates;
   if (first === undefined) throw new Error(`There is no certificate in PEM in ${file}.`);
-  if (first.publicKey.export({ format: 'der', type: 'spki' }).equals(key.publicKey)) return certificates;
+  if (first.publicKey.export({ format: 'der', type: 'spki' }).equals(key.describe().publicKey)) return certificates;
   throw new Error(
     `The first certificate in ${file} is about another key than this token's evidence key. Type hsm-kms evidence csr, have that request signed, and install what you get by hsm-kms evidence install-certificate.`,
   );

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import type { ChallengeAnswer, KeyEvidence, MaterialEvidence, ObjectEvidence } from '../../evidence/bundle.js';
 import { challengeText } from '../../evidence/challenge.js';
 import { sign } from '../../keys/algorithms/signing.js';
+import type { EvidenceKey } from '../../keys/evidence-key.js';
 import type { KeyMaterial, KeyRecord } from '../../keys/key-record.js';
 import { keySpecs, type SupportedUsage } from '../../keys/key-specs.js';
 import type { KeyToken } from '../../keys/key-tokens.js';
 import { SelfTestError, selfTest } from '../../keys/self-test.js';
-import { type EvidenceKey, evidenceKeyId, evidenceKeyLabel } from '../../token/evidence-key.js';
 import { ObjectMissingError } from '../../token/return-values.js';
 import type { ExaminedToken } from './examined-token.js';
 
@@ -83,14 +83,15 @@ export async function examineEvidenceKey(
   examined: ExaminedToken,
   challenge: Challenge,
 ): Promise<KeyFindings> {
-  examined.control('ECC_NIST_P256');
-  const id = evidenceKeyId.toString('hex');
-  const text = challengeText({ key: evidenceKeyLabel, material: id, ...challenge });
+  const { publicKey, spec, algorithm } = evidenceKey.describe();
+  examined.control(spec);
+  const id = evidenceKey.id.toString('hex');
+  const text = challengeText({ key: evidenceKey.label, material: id, ...challenge });
   return {
     kind: 'evidence key',
-    keyId: evidenceKeyLabel,
+    keyId: evidenceKey.label,
     arn: null,
-    keySpec: 'ECC_NIST_P256',
+    keySpec: spec,
     keyUsage: 'SIGN_VERIFY',
     origin: 'AWS_KMS',
     state: 'Enabled',
@@ -106,13 +107,13 @@ export async function examineEvidenceKey(
         id,
         state: 'CURRENT',
         ...{ createdAt: null, rotatedAt: null, rotationType: null, expiresAt: null },
-        ...publicFacts(evidenceKey.publicKey),
+        ...publicFacts(publicKey),
         objects: (['private', 'public'] as const).flatMap((kind) =>
-          objectOf(examined, { id: evidenceKeyId, class: kind }),
+          objectOf(examined, { id: evidenceKey.id, class: kind }),
         ),
         challenge: {
           kind: 'signature',
-          algorithm: 'ECDSA_SHA_256',
+          algorithm,
           signature: (await evidenceKey.sign(text)).toString('base64'),
         },
       },

@@ -5,7 +5,6 @@ import { attestationSourceOf } from '../../evidence/attestation-sources.js';
 import {
   type AttestationFile,
   bundleFormat,
-  bundleSignatureAlgorithm,
   type EvidenceBundle,
   type EvidencePayload,
   type KeyEvidence,
@@ -14,11 +13,11 @@ import { canonicalJson, type Json } from '../../evidence/canonical-json.js';
 import { decideClaims } from '../../evidence/claims.js';
 import { AliasRepository } from '../../keys/alias-repository.js';
 import { Capabilities } from '../../keys/capabilities.js';
+import type { EvidenceKey } from '../../keys/evidence-key.js';
 import type { KeyRecord } from '../../keys/key-record.js';
 import { KeyRepository } from '../../keys/key-repository.js';
 import { type Kms, resolveKey } from '../../operations/kms.js';
 import type { Store } from '../../store/store.js';
-import type { EvidenceKey } from '../../token/evidence-key.js';
 import { version } from '../../version.js';
 import { composeKms } from '../compose-kms.js';
 import { auditDirectory } from '../data-directory.js';
@@ -136,7 +135,7 @@ async function signedBundle(evidenceKey: EvidenceKey, undecided: EvidencePayload
   // members that are undefined are none in JSON
   const json = JSON.parse(JSON.stringify(payload)) as Json;
   const signature = await evidenceKey.sign(Buffer.from(canonicalJson(json)));
-  return { payload, signature: { algorithm: bundleSignatureAlgorithm, value: signature.toString('base64') } };
+  return { payload, signature: { algorithm: evidenceKey.describe().algorithm, value: signature.toString('base64') } };
 }
 
 async function allKeys(keys: KeyRepository): Promise<string[]> {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Settings } from '../../config/settings.js';
+import { EvidenceKey } from '../../keys/evidence-key.js';
 import type { Store } from '../../store/store.js';
-import { EvidenceKey } from '../../token/evidence-key.js';
 import { Sealer } from '../../token/sealing.js';
 import type { Token } from '../../token/token.js';
 import { type DataDirectory, dataDirectory } from '../data-directory.js';
@@ -62,7 +62,9 @@ async function evidenceKeyOf(token: Token, { path }: DataDirectory): Promise<Evi
   const lock = takeExclusiveLock(join(path, 'evidence.lock'), waitMilliseconds);
   if (lock === undefined) throw new Error('Another process is making the evidence key. Try again.');
   try {
-    return await EvidenceKey.of(token);
+    const key = new EvidenceKey(token);
+    if (!key.isReady()) await key.prepare();
+    return key;
   } finally {
     lock.release();
   }
