@@ -3,11 +3,13 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   type Checkpoint,
+  type CheckpointAlgorithm,
   chainedLine,
   checkpointFileName,
   checkpointLine,
   checkpointText,
   compareHeads,
+  integrityOf,
   lineHash,
   merkleRoot,
   noHash,
@@ -32,11 +34,9 @@ interface MadeStream {
  * make what the service never would, checkpoints and all. What the service writes is tested in test/e2e.
  */
 export class MadeLog {
-  private readonly key = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  readonly publicKey = this.key.publicKey.export({ type: 'spki', format: 'pem' }).toString();
-  private readonly keyId = createHash('sha256')
-    .update(this.key.publicKey.export({ type: 'spki', format: 'der' }))
-    .digest('hex');
+  private readonly key;
+  readonly publicKey: string;
+  private readonly keyId: string;
   private readonly log = randomBytes(16).toString('hex');
   /** Name -> lines. */
   readonly files = new Map<string, string[]>();
@@ -44,11 +44,19 @@ export class MadeLog {
   private readonly streams = new Map<string, MadeStream>();
   private checkpoints = 0;
   private lastCheckpoint = noHash;
-  private now: number;
+  private now = Date.parse('2026-11-22T10:00:00.000Z');
   private made = 0;
 
-  constructor(beginning = '2026-11-22T10:00:00.000Z') {
-    this.now = Date.parse(beginning);
+  constructor(private readonly algorithm: CheckpointAlgorithm = 'ECDSA_SHA_256') {
+    this.key =
+      algorithm === 'ECDSA_SHA_256'
+        ? generateKeyPairSync('ec', { namedCurve: 'P-256' })
+        : generateKeyPairSync('rsa', { modulusLength: 3072 });
+    const { publicKey } = this.key;
+    this.publicKey = publicKey.export({ type: 'spki', format: 'pem' }).toString();
+    this.keyId = createHash('sha256')
+      .update(publicKey.export({ type: 'spki', format: 'der' }))
+      .digest('hex');
   }
 
   /** Begins a stream. @returns its name */
@@ -103,7 +111,7 @@ export class MadeLog {
     const text = checkpointText({
       ...{ version: 1, log: this.log, sequence: this.checkpoints, previous: this.lastCheckpoint },
       ...{ time: new Date(this.now).toISOString(), heads, root: merkleRoot(heads), storeRevision: 7 },
-      ...{ algorithm: 'ECDSA_SHA_256', keyId: this.keyId },
+      ...{ algorithm: this.algorithm, keyId: this.keyId },
       ...other,
     });
     const line = checkpointLine(text, sign('sha256', signedBytes(text), this.key.privateKey));
@@ -127,5 +135,16 @@ export class MadeLog {
     mkdirSync(directory, { recursive: true });
     for (const [file, lines] of files) writeFileSync(join(directory, file), lines.map((line) => `${line}\n`).join(''));
     return directory;
+  }
+}
+
+/** What who knows the format does: changes an event, and chains all that come after it anew. */
+export function rechain(lines: string[], from: number, change: (record: string) => string): void {
+  let previous = integrityOf(lines[from]!)!.previous;
+  for (let at = from; at < lines.length; at += 1) {
+    const { stream, sequence } = integrityOf(lines[at]!)!;
+    const record = lines[at]!.replace(/,"integrity":\{[^}]*\}\}$/, '}');
+    lines[at] = chainedLine(at === from ? change(record) : record, stream, sequence, previous);
+    previous = lineHash(lines[at]!);
   }
 }

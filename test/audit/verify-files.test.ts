@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { checkpointFileName, lineHash, streamFileName } from '../../src/audit/format.js';
 import { verifyAuditLog } from '../../src/audit/verify.js';
-import { MadeLog } from './made-log.js';
+import { MadeLog, rechain } from './made-log.js';
 
 const temporary = mkdtempSync(join(tmpdir(), 'hsm-kms-verify-'));
 afterAll(() => rmSync(temporary, { recursive: true, force: true }));
@@ -323,6 +323,34 @@ describe('what is not signed yet', () => {
     other.write(directory);
     expect((await found(other))[0]?.message).toBe('a stream begins with StartStream, and only there');
   });
+});
+
+test('a key that signs by RSA', async () => {
+  const log = new MadeLog('RSASSA_PKCS1_V1_5_SHA_256');
+  log.append(log.stream('worker'), encrypt);
+  log.checkpoint();
+  log.write(directory);
+  expect(await verified(log)).toMatchObject({ isWhole: true, checkpoints: 1 });
+  log.linesOf(checkpoints).push(log.checkpoint().replace('"sequence":2', '"sequence":3'));
+  log.write(directory);
+  expect((await found(log)).map(({ what }) => what)).toContain('bad-signature');
+});
+
+test('more checkpoints than are held in memory: what was changed early is found all the same', async () => {
+  const log = new MadeLog();
+  const worker = log.stream('worker');
+  for (let count = 0; count < 4_200; count += 1) {
+    log.append(worker, encrypt);
+    log.checkpoint();
+  }
+  const file = streamFileName(worker, 1);
+  log.write(directory);
+  expect(await verified(log)).toMatchObject({ isWhole: true, checkpoints: 4_200 });
+  rechain(log.linesOf(file), 100, (record) => record.replace('Encrypt', 'Decrypt'));
+  log.write(directory);
+  expect(await found(log)).toEqual([
+    expect.objectContaining({ what: 'changed', message: expect.stringMatching(/signed another event 10[12]: /) }),
+  ]);
 });
 
 test('events longer than what is read at once', async () => {

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { chainedLine, checkpointFileName, integrityOf, lineHash, streamFileName } from '../../src/audit/format.js';
+import { checkpointFileName, streamFileName } from '../../src/audit/format.js';
 import { type AuditVerification, type Finding, verifyAuditLog } from '../../src/audit/verify.js';
-import { MadeLog } from './made-log.js';
+import { MadeLog, rechain } from './made-log.js';
 
 const temporary = mkdtempSync(join(tmpdir(), 'hsm-kms-verify-'));
 afterAll(() => rmSync(temporary, { recursive: true, force: true }));
@@ -244,17 +244,6 @@ describe('where it is', () => {
     );
   });
 });
-
-/** What who knows the format does: changes an event, and chains all that come after it anew. */
-function rechain(lines: string[], from: number, change: (record: string) => string): void {
-  let previous = integrityOf(lines[from]!)!.previous;
-  for (let at = from; at < lines.length; at += 1) {
-    const { stream, sequence } = integrityOf(lines[at]!)!;
-    const record = lines[at]!.replace(/,"integrity":\{[^}]*\}\}$/, '}');
-    lines[at] = chainedLine(at === from ? change(record) : record, stream, sequence, previous);
-    previous = lineHash(lines[at]!);
-  }
-}
 
 test('any byte of any signed file, changed, removed or added', async () => {
   const names = [...log.files.keys()];

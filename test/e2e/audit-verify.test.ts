@@ -48,11 +48,11 @@ test('while the service writes, what it has written is whole at any moment', asy
     }),
   );
   const seen: number[] = [];
-  for (let times = 0; times < 8; times += 1) {
+  for (let times = 0; times < 5; times += 1) {
     const { findings, events } = await verifyAuditLog({ directory, publicKey });
     expect(findings).toEqual([]);
     seen.push(events);
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await new Promise((resolve) => setTimeout(resolve, 150));
   }
   isLoaded = false;
   await load;
@@ -65,7 +65,7 @@ test('killed in the middle of writing, it is whole up to the last complete event
   const load = [0, 1, 2, 3].map(async (client) => {
     for (let number = 0; isLoaded; number += 1) await encrypt(client * 1e6 + number).catch(() => undefined);
   });
-  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  await new Promise((resolve) => setTimeout(resolve, 800));
   for (const worker of service.workers) process.kill(worker, 'SIGKILL');
   await service.kill();
   isLoaded = false;
@@ -147,7 +147,7 @@ function leaves(value: unknown, path: string[] = []): string[][] {
   return Object.entries(value).flatMap(([name, member]) => leaves(member, [...path, name]));
 }
 
-test.each(['Encrypt', 'CreateKey', 'Decrypt', 'StartStream', 'LoadConfiguration', 'RecoverStream', 'EndStream'])(
+test.each(['Encrypt', 'CreateKey', 'Decrypt', 'LoadConfiguration', 'RecoverStream'])(
   'every member of a real %s event, changed, is found',
   async (eventName) => {
     const [file, at] = filesOf(copy)
