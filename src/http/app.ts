@@ -65,6 +65,9 @@ async function answerJwks(pages: JwksPages, log: Logger, request: IncomingMessag
   }
 }
 
+/** The last request on each connection: what is wrong later on belongs to it, if it is not over. */
+const lastRequests = new WeakMap<Duplex, ObservedRequest>();
+
 /** The last answer on a connection whose bytes are no request. */
 async function refuseConnection({ log, audit }: HttpServices, socket: Duplex, cause?: Error): Promise<void> {
   const requestId = randomUUID();
@@ -73,7 +76,10 @@ async function refuseConnection({ log, audit }: HttpServices, socket: Duplex, ca
   if (!socket.writable) return;
   const refusal = new KmsError('SerializationException', 'The request is not valid HTTP.');
   // the answer says nothing that an event that cannot be written would have to hold back
-  await audit?.record(unreadableRequest(requestId, socket, refusal))?.catch(() => {});
+  const begun = lastRequests.get(socket);
+  const written =
+    begun?.isRecorded === false ? begun.record(refusal) : audit?.record(unreadableRequest(requestId, socket, refusal));
+  await written?.catch(() => {});
   const body = refusal.toBody();
   const headers = [
     'Connection: close',
@@ -88,6 +94,7 @@ async function refuseConnection({ log, audit }: HttpServices, socket: Duplex, ca
 function handle(services: HttpServices, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const protocol = isQueryRequest(request) ? sts : kms;
   const observed = new ObservedRequest(protocol.service, services, request);
+  lastRequests.set(request.socket, observed);
   return observed.run(() => answerRequest(services, protocol, observed, request, response));
 }
 

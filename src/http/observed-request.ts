@@ -40,7 +40,8 @@ export class ObservedRequest {
   readonly source: RequestSource;
   readonly trail: RequestTrail = { input: undefined, output: undefined, keys: [], decision: undefined };
   private readonly receivedAt = Date.now();
-  private isRecorded = false;
+  /** The audit log has its event, or is about to. */
+  isRecorded = false;
   private readonly startedAt = performance.now();
   private readonly traced: TracedRequest | undefined;
 

@@ -1,7 +1,11 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { checkpointLine, checkpointText, signedBytes, type UnsignedCheckpoint } from '../../audit/format.js';
 import { AuditKey } from '../../keys/audit-key.js';
 import type { Store } from '../../store/store.js';
 import type { Token } from '../../token/token.js';
+
+/** How long the store has to tell its revision, in milliseconds. */
+const revisionMilliseconds = 1_000;
 
 /** Signs checkpoints for the supervisor, which reaches neither token nor store. */
 export class CheckpointSigner {
@@ -20,9 +24,15 @@ export class CheckpointSigner {
     const { key } = this;
     this.described ??= await this.keyThatIsThere();
     const { algorithm, keyId } = this.described;
-    const storeRevision = await this.store.lastRevision().catch(() => null);
+    const storeRevision = await this.storeRevision();
     const text = checkpointText({ ...unsigned, storeRevision, algorithm, keyId });
     return checkpointLine(text, await key.sign(signedBytes(text)));
+  }
+
+  /** Null while the store does not answer: nothing is held up by it. */
+  private async storeRevision(): Promise<number | null> {
+    const late = wait(revisionMilliseconds, null, { ref: false });
+    return Promise.race([this.store.lastRevision(), late]).catch(() => null);
   }
 
   /** A data directory from before the audit log has a token without the key. */

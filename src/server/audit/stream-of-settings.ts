@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { EventStream, type Interruption, type StreamWatcher } from '../../audit/event-stream.js';
 import type { StreamKind } from '../../audit/format.js';
@@ -7,16 +7,26 @@ import type { Settings } from '../../config/settings.js';
 import { version } from '../../version.js';
 import { auditDirectory, makePrivateDirectory } from '../data-directory.js';
 
-/**
- * The directory of the audit log, made where it is missing.
- *
- * @throws Error that names it
- */
+/** The directory of the audit log, made where it is missing. @throws Error in one sentence that says what to do */
 export function madeAuditDirectory(settings: Settings): string {
   const directory = auditDirectory(settings);
-  // one that an operator has made may have a mode of its own
-  if (!existsSync(directory)) makePrivateDirectory(directory);
-  return directory;
+  try {
+    // one that an operator has made may have a mode of its own
+    if (!existsSync(directory)) makePrivateDirectory(directory);
+    readdirSync(directory);
+    return directory;
+  } catch (error) {
+    throw unwritable(directory, error as Error);
+  }
+}
+
+/** What a start ends with that cannot write to the audit log. */
+export function unwritable(directory: string, cause: Error): Error {
+  const why = (cause as NodeJS.ErrnoException).code ?? cause.message;
+  return new Error(
+    `The audit log's directory ${directory} cannot be written to (${why}): make it a directory of this user's with room on its disk, set HSM_KMS_AUDIT_DIRECTORY to another, or HSM_KMS_AUDIT_FAIL_OPEN=true to answer requests that are not written down.`,
+    { cause },
+  );
 }
 
 /** A stream of this process. @param facts of its first event */

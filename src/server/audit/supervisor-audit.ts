@@ -12,7 +12,7 @@ import type { AuditedWorker } from './audited-workers.js';
 import { AuditedWorkers } from './audited-workers.js';
 import { announcedRecoveries } from './recoveries.js';
 import { removeOldFiles } from './retention.js';
-import { madeAuditDirectory, newsOfStream, openStream } from './stream-of-settings.js';
+import { madeAuditDirectory, newsOfStream, openStream, unwritable } from './stream-of-settings.js';
 
 /** How long after something that a checkpoint should not wait for, in milliseconds. */
 const soon = 1_000;
@@ -47,10 +47,7 @@ export class SupervisorAudit {
     const { trouble } = audit.stream;
     if (trouble && !settings.auditFailOpen) {
       await audit.stream.end();
-      throw new Error(
-        `The audit log's directory ${directory} cannot be written to (${trouble.message}): make it writable, set HSM_KMS_AUDIT_DIRECTORY to another, or HSM_KMS_AUDIT_FAIL_OPEN=true to answer requests all the same.`,
-        { cause: trouble },
-      );
+      throw unwritable(directory, trouble);
     }
     return audit;
   }
