@@ -71,6 +71,24 @@ const goals = [
     isReached: (ratio) => ratio <= 1.1,
   },
   {
+    goal: 'CPU per request of writing it down, buffered: at most 10 us',
+    values: ({ audit = [] }) => {
+      const [off, buffered] = ['off', 'buffered'].map((mode) => audit.find((each) => each.mode === mode));
+      return off && buffered ? [{ of: 'Encrypt, one worker', value: buffered.cpu - off.cpu }] : [];
+    },
+    isReached: (microseconds) => microseconds <= 10,
+  },
+  {
+    goal: 'requests/s with auditMode durable: at least half of those with buffered',
+    values: ({ audit = [] }) => {
+      const [buffered, durable] = ['buffered', 'durable'].map((mode) => audit.find((each) => each.mode === mode));
+      if (!buffered || !durable) return [];
+      const value = durable.requestsPerSecond / buffered.requestsPerSecond;
+      return [{ of: `Encrypt, ${durable.clients} clients`, value }];
+    },
+    isReached: (ratio) => ratio >= 0.5,
+  },
+  {
     goal: `memory of a worker: grows less than ${mostPerMillion} MiB in a million requests`,
     values: ({ memory = [] }) =>
       memory.map(({ worker, workers, slope, requests }) => ({

@@ -1,3 +1,4 @@
+import { measureAudit } from './audit.mjs';
 import { measureClientGrowth } from './client-growth.mjs';
 import { measureDecisions } from './decisions.mjs';
 import { measureFlood } from './flood.mjs';
@@ -13,7 +14,8 @@ import { measureMemory } from './memory.mjs';
  * @property {<S extends object>(section: S) => S} keep takes the part's results, which it goes on to fill: an interrupted
  *   run writes what is in there
  * @property {(line: string) => void} progress tells the person at the terminal
- * @property {(workers: number) => Promise<ServiceUnderTest>} start a service that ends with the part
+ * @property {(workers: number, environment?: NodeJS.ProcessEnv) => Promise<ServiceUnderTest>} start a service that ends
+ *   with the part, with more settings perhaps
  * @property {(workers: number) => Promise<ServiceUnderTest>} warmed a service that is warmed up, and that other parts
  *   use as well
  */
@@ -29,6 +31,7 @@ import { measureMemory } from './memory.mjs';
 export const parts = {
   clients: measureClientGrowth,
   flood: measureFlood,
+  audit: measureAudit,
   matrix: measureMatrix,
   keys: measureKeyGrowth,
   memory: measureMemory,
@@ -43,6 +46,7 @@ export const parts = {
  * @property {import('./key-growth.mjs').KeyGrowth} [keys]
  * @property {import('./client-growth.mjs').ClientGrowth[]} [clients]
  * @property {import('./flood.mjs').FloodResult[]} [flood]
+ * @property {import('./audit.mjs').AuditCost[]} [audit]
  * @property {import('./memory.mjs').MemoryResult[]} [memory]
  * @property {import('./decisions.mjs').DecisionTime[]} [decisions]
  */

@@ -135,6 +135,21 @@ export const tables = {
       ),
     ),
 
+  audit: ({ sections: { audit } }) =>
+    rowsOr(audit, (rows) =>
+      tableOf(
+        [
+          { title: 'auditMode', value: ({ mode }) => mode },
+          { title: 'clients', value: ({ clients }) => clients },
+          { title: 'Encrypt/s', value: ({ requestsPerSecond }) => requestsPerSecond },
+          { title: 'CPU us', value: ({ cpu }) => cpu },
+          { title: 'p50 ms', value: ({ p50 }) => p50, digits: 2 },
+          { title: 'p99 ms', value: ({ p99 }) => p99, digits: 2 },
+        ],
+        rows,
+      ),
+    ),
+
   memory: ({ sections: { memory } }) =>
     rowsOr(memory, (rows) =>
       tableOf(

@@ -112,9 +112,9 @@ async function runPart(part, options, document, { warmed, isInterrupted }) {
         return section;
       },
       progress: (line) => console.error(`${part.padEnd(9)} ${line}`),
-      async start(workers) {
+      async start(workers, environment) {
         if (isInterrupted()) throw new Error('interrupted');
-        const service = await ServiceUnderTest.start(workers);
+        const service = await ServiceUnderTest.start(workers, environment);
         services.push(service);
         return service;
       },

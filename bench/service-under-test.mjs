@@ -21,9 +21,9 @@ const quietSeconds = 0.2;
 
 /** A running service, what loads it, and what calls its token without it: as many processes as it has workers. */
 export class ServiceUnderTest {
-  /** @param {number} workers */
-  static async start(workers) {
-    return new ServiceUnderTest(await startService(workers));
+  /** @param {number} workers @param {NodeJS.ProcessEnv} [environment] more settings */
+  static async start(workers, environment) {
+    return new ServiceUnderTest(await startService(workers, environment));
   }
 
   /** @param {import('./service.mjs').Service} service */

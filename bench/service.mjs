@@ -25,9 +25,10 @@ const startMilliseconds = 120_000;
 
 /**
  * @param {number} workers
+ * @param {NodeJS.ProcessEnv} [environment] more settings
  * @returns {Promise<Service>}
  */
-export async function startService(workers) {
+export async function startService(workers, environment = {}) {
   const home = mkdtempSync(join(tmpdir(), 'hsm-kms-bench-'));
   const dataDirectory = join(home, 'data');
   /** @type {Supervisor | undefined} */
@@ -47,7 +48,7 @@ export async function startService(workers) {
     supervisor = spawn(
       process.execPath,
       [program, 'serve', '--data-dir', dataDirectory, '--port', port, '--workers', String(workers)],
-      { stdio: ['ignore', 'pipe', 'inherit'] },
+      { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...environment } },
     );
     const endpoint = await addressOf(supervisor);
     const pid = /** @type {number} */ (supervisor.pid);
