@@ -3,7 +3,7 @@ import { closeSync, fdatasync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import {
-  chainedLine,
+  integrityText,
   lineHash,
   noHash,
   type StreamHead,
@@ -11,6 +11,7 @@ import {
   streamFileName,
   streamName,
 } from './format.js';
+import { LineBuffer } from './line-buffer.js';
 
 const synchronise = promisify(fdatasync);
 
@@ -20,7 +21,7 @@ export const bufferedMilliseconds = 50;
 const syncMilliseconds = 1_000;
 /** Between two attempts when events cannot be written, in milliseconds. */
 const retryMilliseconds = 200;
-/** When it is written without delay, and how much may wait while nothing can be written, in characters. */
+/** When it is written without delay, and how much may wait while nothing can be written, in bytes. */
 const mostAtOnce = 2 ** 20;
 const mostWaiting = 16 * 2 ** 20;
 /** How many withheld answers are named. */
@@ -67,11 +68,13 @@ export interface StreamWatcher {
 
 /** What is being written. */
 interface Batch {
-  readonly records: readonly string[];
+  readonly events: number;
   /** When the first of them came. */
   readonly since: number;
-  readonly bytes: Buffer;
-  written: number;
+  /** What is left to write. */
+  readonly parts: Buffer[];
+  /** Bytes of all of it. */
+  readonly lines: readonly Buffer[];
   /** The stream's end when all of it is written. */
   readonly head: StreamHead;
 }
@@ -94,8 +97,8 @@ export class EventStream {
   private file: number | undefined;
   private fileBytes = 0;
   private fileOpenedAt = 0;
-  private waiting: string[] = [];
-  private waitingCharacters = 0;
+  private readonly lines = new LineBuffer();
+  private waiting = 0;
   private waitingSince = 0;
   private batch: Batch | undefined;
   private waiter: Waiter | undefined;
@@ -130,15 +133,13 @@ export class EventStream {
 
   /** Adds an event. @param record JSON of an object, without `integrity` */
   append(record: string): void {
-    if (this.waitingCharacters > mostWaiting && this.failure) {
+    if (this.lines.length > mostWaiting && this.failure) {
       this.failure.lost += 1;
       return;
     }
-    if (this.waiting.length === 0) this.waitingSince = performance.now();
-    this.waiting.push(record);
-    this.waitingCharacters += record.length;
+    this.chain(record);
     if (this.pumping || this.error) return;
-    if (this.settings.durable || this.waitingCharacters > mostAtOnce) void this.pump();
+    if (this.settings.durable || this.lines.length > mostAtOnce) void this.pump();
     else if (this.timer === undefined) this.pumpIn(bufferedMilliseconds);
   }
 
@@ -189,7 +190,7 @@ export class EventStream {
     this.pumping ??= this.writeAll().finally(() => {
       this.pumping = undefined;
       if (this.error) this.pumpIn(retryMilliseconds);
-      else if (this.waiting.length > 0) this.pumpIn(this.settings.durable ? 0 : bufferedMilliseconds);
+      else if (this.waiting > 0) this.pumpIn(this.settings.durable ? 0 : bufferedMilliseconds);
     });
     return this.pumping;
   }
@@ -203,9 +204,9 @@ export class EventStream {
   }
 
   private async writeAll(): Promise<void> {
-    // what comes in the same turn of the event loop goes with it
-    if (this.settings.durable) await new Promise(setImmediate);
-    while (this.batch || this.waiting.length > 0) {
+    // the caller has yet to say that it waits
+    await undefined;
+    while (this.batch || this.waiting > 0) {
       try {
         await this.writeBatch();
       } catch (error) {
@@ -233,7 +234,8 @@ export class EventStream {
       if (this.settings.durable) await this.sync();
       else this.syncTimer ??= setTimeout(() => this.syncInTime(), syncMilliseconds);
       this.batch = undefined;
-      this.watcher.wrote(batch.records.length, performance.now() - batch.since);
+      this.lines.reuse();
+      this.watcher.wrote(batch.events, performance.now() - batch.since);
     } catch (error) {
       // first of all: who is told counts on it
       this.fail(error as Error);
@@ -246,35 +248,28 @@ export class EventStream {
 
   private nextBatch(): Batch {
     if (this.file === undefined) this.openNext();
-    const records = this.waiting;
-    this.waiting = [];
-    this.waitingCharacters = 0;
-    return this.chained(records);
+    const { sequence, previous, waiting: events, waitingSince: since } = this;
+    const bytes = this.fileBytes + this.lines.length;
+    const lines = this.lines.take();
+    this.waiting = 0;
+    const head = { stream: this.name, sequence, hash: previous, file: streamFileName(this.name, this.number), bytes };
+    return { events, since, parts: [...lines], lines, head };
   }
 
-  private chained(records: readonly string[]): Batch {
-    let text = '';
-    let { sequence, previous } = this;
-    for (const record of records) {
-      sequence += 1;
-      const line = chainedLine(record, this.name, sequence, previous);
-      previous = lineHash(line);
-      text += line;
-      text += '\n';
-    }
-    const bytes = Buffer.from(text);
-    this.sequence = sequence;
-    this.previous = previous;
-    const file = streamFileName(this.name, this.number);
-    const head = { stream: this.name, sequence, hash: previous, file, bytes: this.fileBytes + bytes.length };
-    return { records, since: this.waitingSince, bytes, written: 0, head };
+  /** Puts an event behind the last one. */
+  private chain(record: string): void {
+    if (this.waiting === 0) this.waitingSince = performance.now();
+    this.waiting += 1;
+    this.sequence += 1;
+    this.previous = lineHash(this.lines.add(record, integrityText(this.name, this.sequence, this.previous)));
   }
 
-  private write(batch: Batch): void {
-    while (batch.written < batch.bytes.length) {
-      const count = writeSync(this.file as number, batch.bytes, batch.written);
-      batch.written += count;
+  private write({ parts }: Batch): void {
+    for (let part = parts[0]; part; part = parts[0]) {
+      const count = writeSync(this.file as number, part);
       this.fileBytes += count;
+      if (count < part.length) parts[0] = part.subarray(count);
+      else parts.shift();
     }
   }
 
@@ -316,7 +311,7 @@ export class EventStream {
     this.error = undefined;
     this.failure = undefined;
     if (failure === undefined) return;
-    this.waiting.unshift(this.records.resume(failure));
+    this.chain(this.records.resume(failure));
     this.watcher.resumed(failure);
   }
 
@@ -324,14 +319,15 @@ export class EventStream {
   private beginAnew(): void {
     const left = this.syncedHead;
     this.writtenHead = left;
-    const again = this.batch?.records ?? [];
+    const again = [...(this.batch?.lines ?? []), ...this.lines.take()].flatMap(recordsOf);
+    this.waiting = 0;
     this.close();
     this.batch = undefined;
     this.name = newName(this.settings.kind);
     this.sequence = 0;
     this.previous = noHash;
     this.number = 0;
-    this.waiting = [this.records.start(left), ...again, ...this.waiting];
+    for (const record of [this.records.start(left), ...again]) this.chain(record);
   }
 
   private isFileFull(): boolean {
@@ -358,6 +354,12 @@ export class EventStream {
     }
     this.file = undefined;
   }
+}
+
+/** The records of lines, without their place in the chain. */
+function recordsOf(lines: Buffer): string[] {
+  const texts = lines.toString().split('\n').slice(0, -1);
+  return texts.map((line) => `${line.slice(0, line.lastIndexOf(',"integrity":'))}}`);
 }
 
 function newName(kind: StreamKind): string {

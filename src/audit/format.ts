@@ -60,9 +60,14 @@ export function lineHash(line: string | Uint8Array): string {
   return hash('sha256', line, 'hex');
 }
 
+/** What takes the place of a record's last brace: its place in the chain. */
+export function integrityText(stream: string, sequence: number, previous: string): string {
+  return `,"integrity":{"stream":"${stream}","sequence":${sequence},"previous":"${previous}"}}`;
+}
+
 /** A record with its place in the chain: the line, without its LF. @param record JSON of an object with members */
 export function chainedLine(record: string, stream: string, sequence: number, previous: string): string {
-  return `${record.slice(0, -1)},"integrity":{"stream":"${stream}","sequence":${sequence},"previous":"${previous}"}}`;
+  return record.slice(0, -1) + integrityText(stream, sequence, previous);
 }
 
 /** What ends each line: its integrity, as it is written. */

@@ -47,6 +47,7 @@ export function isReadOnly(operation: OperationName): boolean {
 /** Writes a value as JSON; never undefined. */
 type Writer = (value: unknown) => string;
 
+const json: Writer = (value) => JSON.stringify(value);
 const never: Writer = () => 'null';
 
 /** A writer per operation, made once from the service model. */
@@ -81,9 +82,9 @@ function writerOf(shape: Shape): Writer | undefined {
   if (shape.type === 'blob' || ('sensitive' in shape && shape.sensitive)) return undefined;
   if (shape.type === 'structure') return writerOfMembers(shape, () => true);
   if (shape.type === 'list') return writerOfList(writerOf(shapeNamed(shape.member)));
-  if (shape.type === 'map') return JSON.stringify;
+  if (shape.type === 'map') return json;
   if (shape.type === 'timestamp') return (value) => (value instanceof Date ? `"${value.toISOString()}"` : 'null');
-  return JSON.stringify;
+  return json;
 }
 
 function writerOfList(write: Writer | undefined): Writer | undefined {

@@ -1,0 +1,69 @@
+/** As many events as usually come between two writes, in bytes. */
+const chunkBytes = 2 ** 18;
+/** A character of a JavaScript string takes no more in UTF-8, in bytes. */
+const mostBytes = 3;
+
+/**
+ * Lines that wait to be written, as the bytes that they will be: strings that wait would have to be moved about by the
+ * garbage collector.
+ */
+export class LineBuffer {
+  private chunk = Buffer.allocUnsafeSlow(chunkBytes);
+  /** What waits of the chunk: from here ... */
+  private begin = 0;
+  /** ... to here. */
+  private end = 0;
+  private full: Buffer[] = [];
+  private fullBytes = 0;
+
+  /** How much waits, in bytes. */
+  get length(): number {
+    return this.fullBytes + this.end - this.begin;
+  }
+
+  /**
+   * Adds a line.
+   *
+   * @param record JSON of an object
+   * @param ending what takes the place of its last brace; ASCII
+   * @returns its bytes without the LF, which stay as they are until it is taken
+   */
+  add(record: string, ending: string): Buffer {
+    const most = record.length * mostBytes + ending.length + 1;
+    if (this.chunk.length - this.end < most) this.renew(most);
+    const start = this.end;
+    this.end += this.chunk.write(record, start, 'utf8') - 1;
+    this.end += this.chunk.write(ending, this.end, 'latin1');
+    const bytes = this.chunk.subarray(start, this.end);
+    this.chunk[this.end] = 0x0a;
+    this.end += 1;
+    return bytes;
+  }
+
+  /** Takes all that waits. Its bytes stay as they are until `reuse`. */
+  take(): Buffer[] {
+    const taken = this.full;
+    if (this.end > this.begin) taken.push(this.chunk.subarray(this.begin, this.end));
+    this.begin = this.end;
+    this.full = [];
+    this.fullBytes = 0;
+    return taken;
+  }
+
+  /** What was taken is not needed any more. */
+  reuse(): void {
+    if (this.begin !== this.end || this.full.length > 0) return;
+    this.begin = 0;
+    this.end = 0;
+  }
+
+  private renew(most: number): void {
+    if (this.end > this.begin) {
+      this.full.push(this.chunk.subarray(this.begin, this.end));
+      this.fullBytes += this.end - this.begin;
+    }
+    this.chunk = Buffer.allocUnsafeSlow(Math.max(chunkBytes, most));
+    this.begin = 0;
+    this.end = 0;
+  }
+}
