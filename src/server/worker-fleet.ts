@@ -192,6 +192,8 @@ export class WorkerFleet {
     else if (message.kind === 'audit head' || message.kind === 'checkpoint') this.events.auditHeard(message);
     else if (message.kind === 'drained') {
       member.isDrained = true;
+      // it stays until the others have ended, to sign
+      this.endLater(member, member.endAt - performance.now() + signMilliseconds);
       this.lookWhetherStopped();
     }
   }
@@ -265,19 +267,25 @@ export class WorkerFleet {
   private dismiss(member: Member, idleMilliseconds: number, signs = false): void {
     member.state = 'leaving';
     member.send({ kind: 'stop', idleMilliseconds, signs });
-    const { drainMilliseconds } = this.settings;
-    const late = setTimeout(
-      () => member.worker.process.kill('SIGKILL'),
-      Math.max(drainMilliseconds, idleMilliseconds) + endMilliseconds + (signs ? signMilliseconds : 0),
-    );
-    late.unref();
+    this.endLater(member, Math.max(this.settings.drainMilliseconds, idleMilliseconds) + endMilliseconds);
+  }
+
+  /** Ends a worker that is leaving, unless it does so itself; what was said before about it is no longer true. */
+  private endLater(member: Member, milliseconds: number): void {
+    member.endAt = performance.now() + milliseconds;
+    clearTimeout(member.end);
+    member.end = setTimeout(() => member.worker.process.kill('SIGKILL'), milliseconds);
+    member.end.unref();
   }
 
   private lookWhetherStopped(): void {
     const [last] = this.members;
     if (last?.isDrained && this.members.size === 1 && !this.isSigning) {
       this.isSigning = true;
-      void this.events.lastLeft().finally(() => last.send({ kind: 'leave' }));
+      void this.events.lastLeft().finally(() => {
+        last.send({ kind: 'leave' });
+        this.endLater(last, endMilliseconds);
+      });
     }
     if (last) return;
     clearInterval(this.heartbeat);
@@ -315,6 +323,9 @@ class Member implements ConnectionTaker, CountingWorker, AuditedWorker {
   isReady = false;
   /** It has answered everything, and waits to sign the audit log. */
   isDrained = false;
+  /** When it is ended, by performance.now(), once it is leaving. */
+  endAt = 0;
+  end: NodeJS.Timeout | undefined;
   /** It was ended because it was silent. */
   hangs = false;
   /** True when it is ready, false when it has ended before. */

@@ -66,6 +66,8 @@ export class AuditedWorkers {
         this.questions.delete(id);
         resolve(undefined);
       }, answerMilliseconds);
+      // a worker that was killed meanwhile holds nobody up
+      late.unref();
       this.questions.set(id, (answer) => {
         clearTimeout(late);
         resolve(answer);
