@@ -1,5 +1,6 @@
 import { type SignatureJwk, signatureJwk } from '../encoding/jwk.js';
 import { RevisionCache } from '../store/revision-cache.js';
+import { BrokenSealError } from '../store/seal/broken-seal-error.js';
 import type { Store } from '../store/store.js';
 import { currentMaterial, type KeyRecord } from './key-record.js';
 import type { KeyRepository } from './key-repository.js';
@@ -49,11 +50,21 @@ export class PublishedKeys {
       .execute();
     const jwks = new Map<string, SignatureJwk>();
     for (const { key_id: id } of rows) {
-      const key = await this.keys.find(id);
+      const key = await this.findSealed(id);
       const jwk = key && jwkOf(key);
       if (jwk) jwks.set(id, jwk);
     }
     return jwks;
+  }
+
+  /** A key that somebody else has written to is left out; the others are as good as before. */
+  private async findSealed(id: string): Promise<KeyRecord | undefined> {
+    try {
+      return await this.keys.find(id);
+    } catch (error) {
+      if (error instanceof BrokenSealError) return undefined;
+      throw error;
+    }
   }
 }
 
