@@ -151,8 +151,11 @@ const payload = z.strictObject({
   certificates: z.array(z.base64()).min(1),
   evidenceKey: key,
   keys: z.array(key),
-  /** The newest checkpoint of the audit log, as it stands there; null without one. */
-  auditCheckpoint: z.strictObject({ line: z.string(), sha256: z.string() }).nullable(),
+  /**
+   * The newest checkpoint of the audit log, as it stands there, and the public key of the token's audit key (DER
+   * SubjectPublicKeyInfo); null without one.
+   */
+  auditCheckpoint: z.strictObject({ line: z.string(), sha256: z.string(), publicKey: z.base64() }).nullable(),
 });
 
 export const bundleSchema = z.strictObject({

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { attestationSources } from './attestation-sources.js';
 import { useAttributes, usesOfKeyUsage } from './attribute-meanings.js';
+import { decideOnCheckpoint } from './audit-checkpoint.js';
 import type {
   AttemptEvidence,
   ClaimResult,
@@ -12,6 +13,7 @@ import type {
   Verdict,
 } from './bundle.js';
 import { challengeText, isSignatureOf } from './challenge.js';
+import { asserted, type Finding, failed, notProvable, proven } from './finding.js';
 import { publicKeyOfObject } from './public-key-of-object.js';
 import { softwareTokens } from './software-tokens.js';
 
@@ -22,12 +24,6 @@ export interface ClaimFacts {
   readonly payload: Pick<EvidencePayload, 'challenge' | 'madeAt' | 'auditCheckpoint'>;
 }
 
-interface Finding {
-  readonly verdict: Verdict;
-  /** A sentence. */
-  readonly because: string;
-}
-
 /** A claim that evidence is to support, and the rule that decides whether it does. */
 export interface Claim {
   readonly id: string;
@@ -36,11 +32,6 @@ export interface Claim {
   /** Undefined where the claim is about other keys. */
   readonly decide: (facts: ClaimFacts) => Finding | undefined;
 }
-
-const proven = (because: string): Finding => ({ verdict: 'proven', because });
-const asserted = (because: string): Finding => ({ verdict: 'asserted', because });
-const notProvable = (because: string): Finding => ({ verdict: 'not provable', because });
-const failed = (because: string): Finding => ({ verdict: 'failed', because });
 
 /** The verdict on the whole is that of its worst part; the worst first. */
 const worstFirst: readonly Verdict[] = ['failed', 'not provable', 'asserted', 'proven'];
@@ -288,17 +279,6 @@ function runsInToken({ key, token }: ClaimFacts): Finding | undefined {
   return asserted(`Found by trying: ${list(offered.map(({ algorithm }) => algorithm ?? ''))}.`);
 }
 
-function inAuditLog({ payload }: ClaimFacts): Finding {
-  const { auditCheckpoint: checkpoint } = payload;
-  if (checkpoint === null) return notProvable('There is no checkpoint of an audit log.');
-  const { line, sha256 } = checkpoint;
-  if (createHash('sha256').update(line).digest('hex') !== sha256)
-    return failed('The SHA-256 of the checkpoint is another.');
-  return asserted(
-    `What was done with it is in the audit log up to the checkpoint with SHA-256 ${sha256}: hsm-kms audit verify, with a copy of the log, says whether that is whole.`,
-  );
-}
-
 /** Every claim, in the order in which people read them. Who makes a bundle and who verifies it decide by this table. */
 export const claims: readonly Claim[] = [
   { id: 'not-readable', title: 'Its value cannot be read out of the token', decide: ofEachObject(reading) },
@@ -332,7 +312,11 @@ export const claims: readonly Claim[] = [
   { id: 'runs-in-token', title: 'All that is done with it is done in the token', decide: runsInToken },
   { id: 'in-hardware', title: 'The token is hardware', decide: inHardware },
   { id: 'attested', title: "The token's vendor attests it", decide: attested },
-  { id: 'audited', title: 'What was done with it is on record', decide: inAuditLog },
+  {
+    id: 'audited',
+    title: 'What was done with it is on record',
+    decide: ({ payload }) => decideOnCheckpoint(payload.auditCheckpoint),
+  },
 ];
 
 /** The verdicts on all claims about a key. */

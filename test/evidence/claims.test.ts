@@ -1,5 +1,6 @@
 import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
+import { checkpointLine, checkpointText, lineHash, merkleRoot, noHash, signedBytes } from '../../src/audit/format.js';
 import type { KeyEvidence, MaterialEvidence, ObjectEvidence, TokenEvidence } from '../../src/evidence/bundle.js';
 import { challengeText } from '../../src/evidence/challenge.js';
 import { type ClaimFacts, claims, decideClaims } from '../../src/evidence/claims.js';
@@ -9,6 +10,17 @@ const spki = publicKey.export({ format: 'der', type: 'spki' });
 const challenge = { nonce: 'ab'.repeat(16), from: 'verifier' as const };
 const madeAt = '2026-11-22T12:00:00.000Z';
 const arn = 'arn:aws:kms:us-east-1:000000000000:key/11111111-1111-4111-8111-111111111111';
+
+/** As the audit log has them, signed by the key above. */
+function checkpoint() {
+  const facts = { version: 1, sequence: 7, time: madeAt, heads: [], storeRevision: null, log: '0'.repeat(32) } as const;
+  const keyId = createHash('sha256').update(spki).digest('hex');
+  const text = checkpointText({
+    ...{ ...facts, previous: noHash, root: merkleRoot([]), algorithm: 'ECDSA_SHA_256', keyId },
+  });
+  const line = checkpointLine(text, sign('sha256', signedBytes(text), privateKey));
+  return { line, sha256: lineHash(line), publicKey: spki.toString('base64') };
+}
 
 const refused = (name: string, ckr: number) => ({ refused: name, ckr });
 const unextractable = refused('CKR_KEY_UNEXTRACTABLE', 106);
@@ -298,20 +310,32 @@ const cases: [claim: string, verdict: string, what: string, change: Change][] = 
     'a file is attached',
     (f) => Object.assign(f.key, { attestation: { source: 'Thales Luna PKC', fileName: 'x', sha256: '', content: '' } }),
   ],
+  ['audited', 'asserted', 'there is a checkpoint', (f) => Object.assign(f.payload, { auditCheckpoint: checkpoint() })],
   [
     'audited',
     'failed',
     'the checkpoint was changed',
-    (f) => Object.assign(f.payload, { auditCheckpoint: { line: 'x', sha256: '00' } }),
+    (f) =>
+      Object.assign(f.payload, { auditCheckpoint: { ...checkpoint(), line: checkpoint().line.replace('7', '8') } }),
   ],
   [
     'audited',
-    'asserted',
-    'there is a checkpoint',
-    (f) =>
-      Object.assign(f.payload, {
-        auditCheckpoint: { line: 'x', sha256: createHash('sha256').update('x').digest('hex') },
-      }),
+    'failed',
+    'the checkpoint was changed, and its hash',
+    (f) => {
+      const line = checkpoint().line.replace('"sequence":7', '"sequence":8');
+      Object.assign(f.payload, { auditCheckpoint: { ...checkpoint(), line, sha256: lineHash(line) } });
+    },
+  ],
+  [
+    'audited',
+    'failed',
+    'another key has signed the checkpoint',
+    (f) => {
+      const other = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey;
+      const text = other.export({ format: 'der', type: 'spki' }).toString('base64');
+      Object.assign(f.payload, { auditCheckpoint: { ...checkpoint(), publicKey: text } });
+    },
   ],
 ];
 

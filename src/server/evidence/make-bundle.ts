@@ -12,12 +12,14 @@ import {
 import { canonicalJson, type Json } from '../../evidence/canonical-json.js';
 import { decideClaims } from '../../evidence/claims.js';
 import { AliasRepository } from '../../keys/alias-repository.js';
+import { AuditKey } from '../../keys/audit-key.js';
 import { Capabilities } from '../../keys/capabilities.js';
 import type { EvidenceKey } from '../../keys/evidence-key.js';
 import type { KeyRecord } from '../../keys/key-record.js';
 import { KeyRepository } from '../../keys/key-repository.js';
 import { type Kms, resolveKey } from '../../operations/kms.js';
 import type { Store } from '../../store/store.js';
+import type { Token } from '../../token/token.js';
 import { version } from '../../version.js';
 import { composeKms } from '../compose-kms.js';
 import { auditDirectory } from '../data-directory.js';
@@ -83,7 +85,7 @@ export async function makeBundle(opened: Opened, request: EvidenceRequest): Prom
       certificates: certificates.map(({ raw }) => raw.toString('base64')),
       evidenceKey: { ...evidence, attestation: null, claims: [] },
       keys,
-      auditCheckpoint: newestCheckpoint(auditDirectory(settings)),
+      auditCheckpoint: checkpointOf(settings, token),
     });
   } finally {
     for (const examined of tokens.values()) examined.end();
@@ -118,6 +120,13 @@ async function wantedKeys({ settings, store }: Opened, request: EvidenceRequest)
     found.set(key.id, { key, attestation });
   }
   return [...found.values()];
+}
+
+function checkpointOf(settings: Settings, token: Token): EvidencePayload['auditCheckpoint'] {
+  const newest = newestCheckpoint(auditDirectory(settings));
+  const key = new AuditKey(token);
+  if (newest === undefined || !key.isReady()) return null;
+  return { ...newest, publicKey: key.describe().publicKey.toString('base64') };
 }
 
 /** Decides the claims, and has all of it signed. */

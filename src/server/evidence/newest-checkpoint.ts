@@ -1,24 +1,29 @@
-import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseCheckpointFileName, parseCheckpointLine } from '../../audit/format.js';
-import type { EvidencePayload } from '../../evidence/bundle.js';
+import { lineHash, parseCheckpointFileName, parseCheckpointLine } from '../../audit/format.js';
+
+/** A checkpoint, as it stands in the audit log. */
+interface FoundCheckpoint {
+  readonly line: string;
+  /** Of the line, in hexadecimal digits. */
+  readonly sha256: string;
+}
 
 /** Longer than a checkpoint's line with the heads of many streams, in bytes. */
 const tailBytes = 4 * 1024 * 1024;
 
 /**
- * The newest checkpoint in an audit directory, as it stands there (docs/audit.md).
+ * The newest checkpoint in an audit directory (docs/audit.md).
  *
- * @returns null where there is none
+ * @returns undefined where there is none
  */
-export function newestCheckpoint(directory: string): EvidencePayload['auditCheckpoint'] {
+export function newestCheckpoint(directory: string): FoundCheckpoint | undefined {
   for (const file of checkpointFiles(directory)) {
     // a line that a crash has cut off is none
     const line = lastLines(join(directory, file)).findLast((each) => parseCheckpointLine(each) !== undefined);
-    if (line !== undefined) return { line, sha256: createHash('sha256').update(line).digest('hex') };
+    if (line !== undefined) return { line, sha256: lineHash(line) };
   }
-  return null;
+  return undefined;
 }
 
 /** The newest first. */
