@@ -85,7 +85,10 @@ async function runFleet(
         workers.kill();
       },
       counted: (worker, { samples, inventory }) => counted.hear(worker, samples, inventory),
-      ended: (worker) => counted.forget(worker),
+      ended(worker) {
+        counted.forget(worker);
+        audit?.workers.gone(worker);
+      },
       metricsAsked: (worker, id) => void answerMetrics(counted, worker, id),
       stopped: resolve,
       auditHeard: (answer) => audit?.workers.hear(answer),

@@ -60,7 +60,7 @@ export interface FleetEvents {
   /** A worker says what it has counted. */
   counted(worker: CountingWorker, counted: Counted): void;
   /** A worker has ended. */
-  ended(worker: CountingWorker): void;
+  ended(worker: CountingWorker & AuditedWorker): void;
   /** One that was not told to. */
   replaced(process: number | undefined, reason: ReplacementReason): void;
   /** A worker was asked for everything that the service counts. */
@@ -199,6 +199,7 @@ export class WorkerFleet {
   }
 
   private welcome(member: Member, state: 'waiting' | 'ready'): void {
+    member.listens = true;
     if (member.state === 'leaving') {
       // what it was told before it listened is lost
       member.send({ kind: 'stop', idleMilliseconds: idleWhenStopped });
@@ -322,6 +323,7 @@ class Member implements ConnectionTaker, CountingWorker, AuditedWorker {
   /** It has a token. */
   isReady = false;
   /** It has answered everything, and waits to sign the audit log. */
+  listens = false;
   isDrained = false;
   /** When it is ended, by performance.now(), once it is leaving. */
   endAt = 0;

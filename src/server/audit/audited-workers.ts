@@ -3,7 +3,9 @@ import type { FromWorker, ToWorker } from '../worker-messages.js';
 
 /** A worker that writes to the audit log. */
 export interface AuditedWorker {
-  /** It is there for questions, and can sign. */
+  /** It hears what it is told: one that starts does not yet. */
+  readonly listens: boolean;
+  /** It can sign. */
   readonly isReady: boolean;
   send(message: ToWorker): void;
 }
@@ -13,9 +15,14 @@ const answerMilliseconds = 5_000;
 
 export type AuditAnswer = Extract<FromWorker, { kind: 'audit head' | 'checkpoint' }>;
 
+interface Question {
+  readonly worker: AuditedWorker;
+  readonly answer: (answer: AuditAnswer | undefined) => void;
+}
+
 /** Asks workers for the ends of their streams, and for signatures. */
 export class AuditedWorkers {
-  private readonly questions = new Map<number, (answer: AuditAnswer) => void>();
+  private readonly questions = new Map<number, Question>();
   /** The ends of streams that have ended, until a checkpoint covers them. */
   private readonly ended = new Map<string, StreamHead>();
   private lastId = 0;
@@ -24,10 +31,14 @@ export class AuditedWorkers {
   fleet: () => readonly AuditedWorker[] = () => [];
 
   hear(answer: AuditAnswer): void {
-    const answered = this.questions.get(answer.id);
-    this.questions.delete(answer.id);
-    if (answered) answered(answer);
+    const question = this.questions.get(answer.id);
+    if (question) question.answer(answer);
     else if (answer.kind === 'audit head' && answer.head) this.ended.set(answer.head.stream, answer.head);
+  }
+
+  /** Nobody waits for a worker that has ended. */
+  gone(worker: AuditedWorker): void {
+    for (const question of this.questions.values()) if (question.worker === worker) question.answer(undefined);
   }
 
   /** The ends of the streams of all workers that answer, and of those that have ended in order. */
@@ -62,17 +73,15 @@ export class AuditedWorkers {
     this.lastId += 1;
     const id = this.lastId;
     return new Promise((resolve) => {
-      const late = setTimeout(() => {
-        this.questions.delete(id);
-        resolve(undefined);
-      }, answerMilliseconds);
-      // a worker that was killed meanwhile holds nobody up
-      late.unref();
-      this.questions.set(id, (answer) => {
+      const answer = (given: AuditAnswer | undefined) => {
         clearTimeout(late);
-        resolve(answer);
-      });
-      worker.send(question(id));
+        this.questions.delete(id);
+        resolve(given);
+      };
+      const late = setTimeout(() => answer(undefined), answerMilliseconds);
+      this.questions.set(id, { worker, answer });
+      if (worker.listens) worker.send(question(id));
+      else answer(undefined);
     });
   }
 }
