@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
+import { auditForwardSetting } from './audit-forward.js';
 import { databaseUrlSetting, withoutPassword } from './database-url.js';
 import { keyStoresSetting } from './key-stores.js';
 import { otlpUrl, resourceAttributesSetting, tracesSampler } from './otel.js';
@@ -252,6 +253,11 @@ export const settingTable = {
   auditRetentionMegabytes: {
     type: z.coerce.number().positive().optional(),
     meaning: 'Size of the audit log beyond which its oldest files are removed, in MiB; any by default',
+  },
+  auditForward: {
+    type: auditForwardSetting,
+    meaning:
+      'Where copies of the audit log go, with commas: stdout, syslog+udp://HOST:514, syslog+tcp://HOST:601, syslog+unix:///PATH, otlp+http://HOST:4318',
   },
   logLevel: {
     type: z.enum(['debug', 'info', 'warn', 'error']).default('info'),

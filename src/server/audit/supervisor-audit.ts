@@ -5,11 +5,13 @@ import type { EventStream } from '../../audit/event-stream.js';
 import { compareHeads, merkleRoot, type StreamHead } from '../../audit/format.js';
 import { type ServiceEventName, ServiceRecords } from '../../audit/service-record.js';
 import { endOfStream, type StoredStream, storedStreams } from '../../audit/stream-files.js';
+import { forwardAddresses } from '../../config/audit-forward.js';
 import { type Settings, settingNames, shownValue } from '../../config/settings.js';
 import type { Metrics } from '../../metrics/metrics.js';
 import { version } from '../../version.js';
 import type { AuditedWorker } from './audited-workers.js';
 import { AuditedWorkers } from './audited-workers.js';
+import { Forwarding } from './forward/forwarding.js';
 import { announcedRecoveries } from './recoveries.js';
 import { removeOldFiles } from './retention.js';
 import { madeAuditDirectory, newsOfStream, openStream, unwritable } from './stream-of-settings.js';
@@ -34,6 +36,7 @@ export class SupervisorAudit {
   private unsignedSince: string | undefined;
   private lastCheckpointAt: number | undefined;
   private checkpoints = 0;
+  private forwarding: Forwarding | undefined;
   private isStopped = false;
   private isClosed = false;
 
@@ -62,6 +65,8 @@ export class SupervisorAudit {
     this.announced = announced;
     const { region, accountId } = settings;
     const records = new ServiceRecords({ region, accountId });
+    const addresses = forwardAddresses(settings.auditForward);
+    if (addresses.length > 0) this.forwarding = new Forwarding(directory, addresses, log);
     this.tell = (event, details) => this.stream.append(records.ofService(event, details));
     const facts = { lastCheckpoint: chain.last ?? null };
     this.stream = openStream(settings, 'supervisor', records, newsOfStream(settings, log), facts);
@@ -95,15 +100,21 @@ export class SupervisorAudit {
     this.stop();
     await this.making;
     clearTimeout(this.timer);
-    await this.close();
+    await this.endStream();
     await this.checkpoint();
   }
 
-  /** Ends the stream, if it has not ended yet: when no worker is left to sign. */
+  /** Ends what has not ended yet: the stream, when no worker was left to sign. */
   async close(): Promise<void> {
     this.stop();
-    if (!this.isClosed) await this.stream.end();
+    await this.endStream();
+    await this.forwarding?.end();
+  }
+
+  private async endStream(): Promise<void> {
+    if (this.isClosed) return;
     this.isClosed = true;
+    await this.stream.end();
   }
 
   private stop(): void {

@@ -1,0 +1,135 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import http from 'node:http';
+import net, { type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterEach, expect, jest, test } from '@jest/globals';
+import { auditDirectory, readEvents } from '../service/audit.js';
+import { call } from '../service/http.js';
+import { freePort, hsmKms, Service } from '../service/service.js';
+import { within } from '../service/within.js';
+
+jest.setTimeout(60_000);
+
+let service: Service;
+const ends: (() => void)[] = [];
+afterEach(async () => {
+  await service?.end();
+  for (const end of ends.splice(0)) end();
+});
+
+/** The lines of events and checkpoints in what a destination was sent. */
+const idsIn = (received: string) => [...received.matchAll(/\\?"eventID\\?":\\?"([0-9a-f-]{36})/g)].map(([, id]) => id);
+const idsInFiles = () => readEvents(auditDirectory(service)).map(({ eventID }) => eventID);
+
+function serviceTo(...addresses: string[]): Promise<Service> {
+  return Service.start({
+    environment: { HSM_KMS_AUDIT_FORWARD: addresses.join(','), HSM_KMS_AUDIT_CHECKPOINT_SECONDS: '0.5' },
+  });
+}
+
+/** What comes on stream connections. */
+async function listener(at: { port: number; host: string } | { path: string }) {
+  const received = { text: '' };
+  const server = net.createServer((socket) => {
+    socket.setEncoding('utf8').on('data', (chunk: string) => {
+      received.text += chunk;
+    });
+    socket.on('error', () => {});
+    ends.push(() => socket.destroy());
+  });
+  await once(server.listen(at), 'listening');
+  ends.push(() => server.close());
+  return { received, address: server.address() as AddressInfo };
+}
+
+async function otlpCollector(port = 0, statuses: number[] = []) {
+  const requests: { path: string | undefined; body: string }[] = [];
+  const server = http.createServer(async (request, response) => {
+    const body = await text(request);
+    const status = statuses.shift() ?? 200;
+    if (status === 200) requests.push({ path: request.url, body });
+    response.writeHead(status).end('{}');
+  });
+  await once(server.listen(port, '127.0.0.1'), 'listening');
+  ends.push(() => server.close());
+  return { requests, port: (server.address() as AddressInfo).port };
+}
+
+test('every event and checkpoint goes to all destinations, in their formats', async () => {
+  const udp = createSocket('udp4');
+  let datagrams = '';
+  udp.on('message', (message) => {
+    datagrams += `${message}\n`;
+  });
+  udp.bind(0, '127.0.0.1');
+  await once(udp, 'listening');
+  ends.push(() => udp.close());
+  const tcp = await listener({ port: 0, host: '127.0.0.1' });
+  const collector = await otlpCollector(0, [503]);
+  service = await serviceTo(
+    'stdout',
+    `syslog+udp://127.0.0.1:${udp.address().port}`,
+    `syslog+tcp://127.0.0.1:${tcp.address.port}`,
+    `otlp+http://127.0.0.1:${collector.port}`,
+  );
+  for (let i = 0; i < 5; i++) await call(service, 'GenerateRandom', { NumberOfBytes: 8 });
+  await service.stop();
+  const expected = idsInFiles().sort();
+  const otlp = collector.requests.map(({ body }) => body).join('');
+  for (const received of [service.stdout, datagrams, tcp.received.text, otlp]) {
+    expect(idsIn(received).sort()).toEqual(expected);
+    expect(received).toMatch(/\\?"checkpoint\\?":\{/);
+  }
+  expect(datagrams).toMatch(/^<110>1 \d{4}-\d\d-\d\dT[\d:.]+Z \S+ hsm-kms \d+ GenerateRandom - \{"eventVersion"/m);
+  const [, length = '', message = ''] = /^(\d+) (<110>1 .*)/.exec(tcp.received.text) ?? [];
+  expect(
+    Buffer.from(message)
+      .subarray(Number(length) - 2, Number(length))
+      .toString(),
+  ).toBe('}}');
+  const [{ path, body } = { path: '', body: '{}' }] = collector.requests;
+  expect(path).toBe('/v1/logs');
+  expect(JSON.parse(body)).toMatchObject({
+    resourceLogs: [
+      { scopeLogs: [{ logRecords: expect.arrayContaining([expect.objectContaining({ severityText: 'INFO' })]) }] },
+    ],
+  });
+});
+
+test('a destination that is away is waited for, also over a restart, and holds nobody up', async () => {
+  const port = await freePort();
+  service = await serviceTo(`syslog+tcp://127.0.0.1:${port}`);
+  const socketPath = join(service.dataDir, 'syslog.socket');
+  await call(service, 'ListKeys', {});
+  await service.logged(/the audit log cannot be forwarded: it is kept until it can/);
+  await service.restart();
+  await call(service, 'ListKeys', {});
+  const { received } = await listener({ port, host: '127.0.0.1' });
+  await within(5_000, async () => {
+    const ids = idsIn(received.text);
+    for (const id of idsInFiles()) expect(ids).toContain(id);
+  });
+  await service.stop();
+  // what was sent is not sent again, and a new destination gets what comes from then on
+  const before = idsIn(received.text).length;
+  const unix = await listener({ path: socketPath });
+  const addresses = `syslog+tcp://127.0.0.1:${port},syslog+unix://${socketPath}`;
+  const { environments } = await import('../service/service.js');
+  environments.set(service.dataDir, { HSM_KMS_AUDIT_FORWARD: addresses });
+  const old = idsInFiles();
+  await service.serve();
+  await service.stop();
+  const all = idsInFiles();
+  await within(3_000, async () => expect(idsIn(unix.received.text)).toHaveLength(all.length - old.length));
+  expect(idsIn(received.text).length).toBe(before + all.length - old.length);
+});
+
+test('an address that is none is refused with a sentence', async () => {
+  const { code, output } = await hsmKms('config', '--audit-forward', 'stdout,ftp://somewhere');
+  expect([code, output]).toEqual([
+    1,
+    expect.stringMatching(/--audit-forward: ftp:\/\/somewhere is not an address like stdout, /),
+  ]);
+});
