@@ -21,8 +21,8 @@ const longestChain = 8;
 type Fault = string | undefined;
 
 /**
- * Whether a certificate is trusted: it is one of the anchors, or issued by one over certificates of CAs, all of them
- * valid at a time. Revocation is not looked at: that would take a network.
+ * Whether a certificate is trusted: it is about the key of an anchor, or issued by one over certificates of CAs, all of
+ * them valid at a time. Revocation is not looked at: that would take a network.
  *
  * @param chain the certificate first, then those that issued it
  * @param anchors what is trusted
@@ -39,7 +39,8 @@ export function faultOfChain(chain: readonly X509Certificate[], anchors: readonl
   for (let depth = 0; depth < longestChain; depth++) {
     const invalid = faultOfTime(current, at);
     if (invalid) return invalid;
-    if (anchors.some(({ raw }) => raw.equals(current.raw))) return undefined;
+    // one whose key is trusted already may have been certified anew
+    if (anchors.some(({ publicKey }) => publicKey.equals(current.publicKey))) return undefined;
     const issuer = [...anchors, ...intermediates].find(
       (each) => each !== current && each.ca && current.checkIssued(each) && current.verify(each.publicKey),
     );

@@ -38,11 +38,14 @@ function issue(csr: string, name: string, extensions: string): string {
   return at(name);
 }
 
+const installed = () => readFileSync(join(dataDir, 'evidence-certificate.pem'), 'utf8');
+const verifying = (trust: string) => evidenceElsewhere('verify', at('bundle.json'), '--trust', trust);
+
 /** Verifies a bundle that is made now, with what is installed. */
 async function verifyNew(trust: string) {
   const made = await evidence(dataDir, 'alias/a');
   writeFileSync(at('bundle.json'), made.output);
-  return evidenceElsewhere('verify', at('bundle.json'), '--trust', trust);
+  return verifying(trust);
 }
 
 test('without more, the key certifies itself: openssl takes it, and it stays the same', async () => {
@@ -50,7 +53,12 @@ test('without more, the key certifies itself: openssl takes it, and it stays the
   writeFileSync(at('own.pem'), output);
   expect(openssl('verify', '-CAfile', at('own.pem'), at('own.pem'))).toContain('own.pem: OK');
   expect(openssl('x509', '-in', at('own.pem'), '-noout', '-subject')).toMatch(/CN = hsm-kms evidence/);
-  expect((await evidence(dataDir, 'certificate')).output).toBe(output);
+  expect((await verifyNew(at('own.pem'))).code).toBe(0);
+});
+
+test('a certificate that was lost is made anew, and the key is trusted by the old one', async () => {
+  rmSync(join(dataDir, 'evidence-certificate.pem'));
+  expect((await evidence(dataDir, 'certificate')).output).not.toBe(readFileSync(at('own.pem'), 'utf8'));
   expect((await verifyNew(at('own.pem'))).code).toBe(0);
 });
 
@@ -69,14 +77,14 @@ describe('with a CA', () => {
 
   test('what it has issued is installed, and bundles are trusted by the CA from then on', async () => {
     const issued = issue(csr, 'evidence.pem', 'basicConstraints=CA:FALSE\nkeyUsage=digitalSignature\n');
-    const installed = await evidence(dataDir, 'install-certificate', issued);
-    expect(installed).toMatchObject({
+    const answer = await evidence(dataDir, 'install-certificate', issued);
+    expect(answer).toMatchObject({
       code: 0,
       output: expect.stringMatching(/^installed O=Example, CN=evidence, valid to /),
     });
     const { code, output } = await verifyNew(ca.certificate);
     expect([code, output]).toEqual([0, expect.stringContaining('signed by "O=Example, CN=evidence"')]);
-    expect((await evidence(dataDir, 'certificate')).output.trim()).toBe(readFileSync(issued, 'utf8').trim());
+    expect(installed().trim()).toBe(readFileSync(issued, 'utf8').trim());
   });
 
   test('an intermediate CA goes with it', async () => {
@@ -89,13 +97,13 @@ describe('with a CA', () => {
     writeFileSync(at('chain.pem'), readFileSync(at('leaf.pem'), 'utf8') + readFileSync(sub.certificate, 'utf8'));
     expect((await evidence(dataDir, 'install-certificate', at('chain.pem'))).code).toBe(0);
     expect((await verifyNew(ca.certificate)).code).toBe(0);
-    expect((await verifyNew(at('leaf.pem'))).code).toBe(0);
+    expect((await verifying(at('leaf.pem'))).code).toBe(0);
   });
 
   test('another CA of the same name is not trusted, nor a certificate that is none of a CA', async () => {
     const other = mkdtempSync(join(directory, 'other-'));
     const namesake = new CertificateAuthority(other, 'ca');
-    const { code, output } = await verifyNew(namesake.certificate);
+    const { code, output } = await verifying(namesake.certificate);
     expect([code, output]).toEqual([1, expect.stringContaining('is not trusted: it is not in the file of --trust')]);
   });
 
@@ -109,10 +117,10 @@ describe('with a CA', () => {
     ['no file', () => at('none.pem'), /none\.pem cannot be read: ENOENT/],
   ];
   test.each(refused)('%s is not installed', async (_what, file, said) => {
-    const before = (await evidence(dataDir, 'certificate')).output;
+    const before = installed();
     const { code, errors } = await evidence(dataDir, 'install-certificate', await file());
     expect([code, errors]).toEqual([1, expect.stringMatching(said)]);
-    expect((await evidence(dataDir, 'certificate')).output).toBe(before);
+    expect(installed()).toBe(before);
   });
 
   test('a subject that is none is answered by a sentence', async () => {
