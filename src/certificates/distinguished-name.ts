@@ -87,13 +87,3 @@ function unescaped(value: string): string {
     bytes === undefined ? character : Buffer.from(bytes.replaceAll('\\', ''), 'hex').toString('utf8'),
   );
 }
-
-/** A name as RFC 4514 writes it, for people. */
-export function distinguishedNameText({ typesAndValues }: RelativeDistinguishedNames): string {
-  const nameOf = (oid: string) => typeNames.find((name) => attributeTypes[name]?.oid === oid) ?? oid;
-  const text = (value: string) => value.replace(/[,+"\\<>;]|^[#\s]|\s$/g, '\\$&');
-  return typesAndValues
-    .map(({ type, value }) => `${nameOf(type)}=${text(String(value.valueBlock.value))}`)
-    .reverse()
-    .join(', ');
-}

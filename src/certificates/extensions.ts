@@ -69,8 +69,20 @@ export function extKeyUsage(names: readonly ExtendedKeyUsage[]): Extension {
   return extension(extensionOids.extKeyUsage, names.join() === 'timeStamping', usage.toSchema());
 }
 
-/** Critical where the certificate has no other name (RFC 5280 section 4.2.1.6). */
+/** The kinds of names that are written here: rfc822Name, dNSName, URI, iPAddress; pkijs writes others wrongly. */
+const writtenNames: readonly number[] = [1, 2, 6, 7];
+
+/**
+ * Critical where the certificate has no other name (RFC 5280 section 4.2.1.6).
+ *
+ * @throws Error with a sentence for names of other kinds, which a request may hold
+ */
 export function subjectAltName(names: GeneralNames, isOnlyName: boolean): Extension {
+  if (!names.names.every(({ type }) => writtenNames.includes(type))) {
+    throw new Error(
+      'The request asks for alternative names of other kinds than DNS, IP, email and URI: say by --san which names the certificate is to have.',
+    );
+  }
   return extension(extensionOids.subjectAltName, isOnlyName, names.toSchema());
 }
 

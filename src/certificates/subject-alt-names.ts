@@ -67,21 +67,3 @@ function generalName(text: string): GeneralName {
   }
   return new GeneralName({ type: kind.tag, value } as GeneralNameParameters);
 }
-
-/** Alternative names for people, in openssl's words. */
-export function subjectAltNamesText({ names }: GeneralNames): string {
-  const prefixOf = (tag: number) => Object.keys(kinds).find((name) => kinds[name]?.tag === tag) ?? `other(${tag})`;
-  return names
-    .map(({ type, value }) => {
-      if (typeof value === 'string') return `${prefixOf(type)}:${value}`;
-      return type === 7 ? `IP:${addressText(value as OctetString)}` : prefixOf(type);
-    })
-    .join(', ');
-}
-
-function addressText(value: OctetString): string {
-  const bytes = Buffer.from(value.valueBlock.valueHexView);
-  if (bytes.length === 4) return [...bytes].join('.');
-  const groups = bytes.toString('hex').match(/.{4}/g) ?? [];
-  return groups.length === 8 ? new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1) : bytes.toString('hex');
-}

@@ -44,13 +44,22 @@ async function verify(
   const progress = new ProgressBar();
   const verification = await verifyAuditLog({
     directory,
-    publicKey: readFileSync(publicKey, 'utf8'),
-    keptCheckpoint: checkpoint === undefined ? undefined : readFileSync(checkpoint, 'utf8'),
+    publicKey: contentOf('--public-key', publicKey),
+    keptCheckpoint: checkpoint === undefined ? undefined : contentOf('--checkpoint', checkpoint),
     onProgress: (bytes, ofBytes) => progress.show(bytes, ofBytes),
   }).finally(() => progress.clear());
   const seconds = (performance.now() - startedAt) / 1000;
   console.log(json ? JSON.stringify(verification, undefined, 2) : textOf(verification, seconds));
   return verification;
+}
+
+/** @throws Error that names the option */
+function contentOf(option: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new Error(`${option} takes a file that can be read: ${(error as Error).message}.`, { cause: error });
+  }
 }
 
 /** On the standard error, where that is a terminal. */

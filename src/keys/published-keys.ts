@@ -6,7 +6,7 @@ import { currentMaterial, type KeyRecord } from './key-record.js';
 import type { KeyRepository } from './key-repository.js';
 
 /** The tag by which a key's owner publishes its public key. */
-export const publishingTag = { key: 'hsm-kms:publish', value: 'jwks' } as const;
+const publishingTag = { key: 'hsm-kms:publish', value: 'jwks' } as const;
 
 /** The public keys that everybody may have, by key id. */
 export type PublishedJwks = ReadonlyMap<string, SignatureJwk>;

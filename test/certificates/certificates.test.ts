@@ -232,6 +232,33 @@ describe('refused with a sentence', () => {
     (text) => expect(() => fromPem('CERTIFICATE REQUEST', text)).toThrow(/no CERTIFICATE REQUEST in PEM/),
   );
 
+  test('names of other kinds in a request, which other names may stand for', async () => {
+    const section = [
+      'subjectAltName=@names',
+      '[names]',
+      'otherName.0=1.3.6.1.4.1.311.20.2.3;UTF8:ada',
+      'DNS.0=a.example',
+    ];
+    const config = ['[req]', 'distinguished_name=none', 'req_extensions=asked', '[none]', '[asked]', ...section, ''];
+    openssl.file('names.cnf', config.join('\n'));
+    openssl.run(
+      ...['req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', 'names.key'],
+      ...['-out', 'names.csr', '-subj', '/CN=a+OU=b/O=c', '-config', 'names.cnf'],
+    );
+    const pem = openssl.run('req', '-in', 'names.csr', '-config', 'names.cnf');
+    const asked = readCertificationRequest(fromPem('CERTIFICATE REQUEST', pem));
+    const ca = await newCa(ecdsa);
+    expect(await issue(ca, termsFor(1), ecdsa, asked)).toMatch(
+      /^The request asks for alternative names of other kinds/,
+    );
+    const { altNames } = subjectOf('', ['DNS:a.example']);
+    const subject = { ...asked.subject, altNames };
+    const der = await issueCertificate({ ...asked, subject }, termsFor(1), { certificate: ca, signer: ecdsa });
+    const file = certificateFile('names.pem', der);
+    expect(openssl.run('verify', '-x509_strict', '-CAfile', certificateFile('names-ca.pem', ca), file)).toContain('OK');
+    expect(openssl.run('x509', '-in', file, '-noout', '-subject')).toContain('CN = a + OU = b, O = c');
+  });
+
   test('a certificate in place of a request', async () => {
     const der = await newCa(ecdsa);
     expect(() => readCertificationRequest(der)).toThrow('It is not a certification request (PKCS#10).');

@@ -134,7 +134,15 @@ describe('hsm-kms audit verify', () => {
 
   test('a directory that is not there, and a key that is none', async () => {
     const missing = await verify('/nowhere', '--public-key', publicKeyFile);
-    expect(missing).toEqual({ code: 2, output: expect.stringMatching(/^hsm-kms: ENOENT/) });
+    expect(missing).toEqual({
+      code: 2,
+      output: expect.stringMatching(/^hsm-kms: There is no audit log to read \(ENOENT.+\): name the directory/),
+    });
+    const unread = await verify(copy, '--public-key', '/nowhere');
+    expect(unread).toEqual({
+      code: 2,
+      output: expect.stringMatching(/^hsm-kms: --public-key takes a file that can be/),
+    });
     const file = join(copy, 'checkpoints.000001.jsonl');
     const wrong = await verify(copy, '--public-key', file);
     expect(wrong).toEqual({ code: 2, output: expect.stringMatching(/^hsm-kms: The public key is none in PEM/) });

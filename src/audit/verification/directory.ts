@@ -28,7 +28,7 @@ export function listLog(directory: string): LogFiles {
   const streams = new Map<string, { stream: string; kind: StreamKind; numbers: number[] }>();
   const strangers: string[] = [];
   let bytes = 0;
-  for (const name of readdirSync(directory).sort()) {
+  for (const name of namesIn(directory)) {
     const checkpoint = parseCheckpointFileName(name);
     const file = parseStreamFileName(name);
     if (checkpoint === undefined && file === undefined) {
@@ -48,6 +48,15 @@ export function listLog(directory: string): LogFiles {
     throw new Error(`${directory} holds no audit log: name the directory of its files.`);
   }
   return { directory, checkpoints, streams: [...streams.values()], strangers, bytes };
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory).sort();
+  } catch (error) {
+    const why = (error as Error).message;
+    throw new Error(`There is no audit log to read (${why}): name the directory of its files.`, { cause: error });
+  }
 }
 
 /** The files of checkpoints, and the names of those that are missing between them. */

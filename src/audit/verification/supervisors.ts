@@ -14,7 +14,7 @@ export interface RemovedFile {
 }
 
 /** Where a stream ended that a crash has ended, as RecoverStream names it. */
-export interface RecoveredStream {
+interface RecoveredStream {
   /** 0 where nothing of it is whole. */
   readonly lastSequence: number;
   readonly lastHash: string | undefined;

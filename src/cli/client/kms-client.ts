@@ -43,7 +43,7 @@ export class KmsClient {
       endpoint === undefined ? serviceUrl(settings) : parseEndpoint(endpoint),
       region || settings.region,
       findCredentials(settings.dataDir, environment),
-      bundle ? readFileSync(bundle) : undefined,
+      bundle ? readBundle(bundle) : undefined,
     );
   }
 
@@ -80,6 +80,14 @@ export class KmsClient {
         { cause: error },
       );
     }
+  }
+}
+
+function readBundle(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new Error(`--ca-bundle takes a file that can be read: ${(error as Error).message}.`, { cause: error });
   }
 }
 
