@@ -3,9 +3,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { PublishedJwks, PublishedKeys } from '../keys/published-keys.js';
 
 /** Where the keys of an issuer are looked for by convention. */
-export const jwksPath = '/.well-known/jwks.json';
+const jwksPath = '/.well-known/jwks.json';
 /** Where a key is by itself. */
-export const jwkPaths = /^\/keys\/[^/]*\/jwk$/;
+const jwkPaths = /^\/keys\/[^/]*\/jwk$/;
 
 /** How long who has read a page may go on with it, in seconds. */
 const maxAge = 300;
@@ -32,10 +32,10 @@ export class JwksPages {
 
   constructor(private readonly published: PublishedKeys) {}
 
-  /** Answers a GET or HEAD of `jwksPath` or of a path like `jwkPaths`. @throws what the store throws */
+  /** Answers a request that `isForJwks`. @throws what the store throws */
   async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { set, keys } = await this.current();
-    const [path = ''] = (request.url ?? '').split('?', 1);
+    const path = pathOf(request);
     const page = path === jwksPath ? set : keys.get(path.split('/')[2] ?? '');
     if (page === undefined) return send(response, 404, 'application/json', notFound, { 'Cache-Control': 'no-store' });
     const { contentType, body, etag } = page;
@@ -49,6 +49,17 @@ export class JwksPages {
     if (this.pages?.of !== jwks) this.pages = pagesOf(jwks);
     return this.pages;
   }
+}
+
+/** Whether a request reads published keys. */
+export function isForJwks(request: IncomingMessage): boolean {
+  if (request.method !== 'GET' && request.method !== 'HEAD') return false;
+  const path = pathOf(request);
+  return path === jwksPath || jwkPaths.test(path);
+}
+
+function pathOf({ url = '' }: IncomingMessage): string {
+  return url.split('?', 1)[0] ?? '';
 }
 
 /** As RFC 7517 section 8.5 calls them. */
