@@ -15,10 +15,14 @@ const column = 14;
 /** What a verification found, for people at a terminal. */
 export function reportText(verified: VerifiedBundle): string {
   const { faults, notes, signer, payload, keys } = verified;
+  const failures = keys.flatMap((key) => key.claims).filter(({ verdict }) => verdict === 'failed').length;
   const heading =
     faults.length > 0
       ? ['NOT TO BE BELIEVED', ...faults.map((each) => `- ${each}`)]
-      : [`To be believed: signed by ${signer.subject}, certificate ${signer.sha256}, at ${payload.madeAt}`];
+      : [
+          `To be believed: signed by ${visible(signer.subject)}, certificate ${signer.sha256}, at ${payload.madeAt}`,
+          failures === 0 ? 'No claim failed.' : `CLAIMS THAT FAILED: ${failures}`,
+        ];
   const sections = keys.map(({ key, claims: decided }) => [
     '',
     `${key.kind} ${visible(key.arn ?? key.keyId)} (${key.keySpec}, ${key.keyUsage})`,

@@ -28,7 +28,7 @@ const keyObject = z.strictObject({
   class: z.enum(['secret', 'private', 'public']),
   /** CKA_ name -> value; bytes in hexadecimal digits. */
   attributes: z.record(z.string(), attributeReading),
-  /** Of a secret or private key only: CKA_ name, mechanism, protection that a copy was to be without -> outcome. */
+  /** Of a secret or private key only: CKA_ name, mechanism, what a copy was to be -> outcome. */
   secretReads: attempts.optional(),
   wraps: attempts.optional(),
   weakerCopies: z.record(z.string(), copy).optional(),

@@ -161,11 +161,13 @@ function copying({ object }: Protected): Finding {
   const copies = Object.entries(object.weakerCopies ?? {});
   if (copies.length === 0) return notProvable('It was not tried.');
   const weaker = copies.filter(([, copy]) => !('refused' in copy) && (!copy.sensitive || copy.extractable));
-  if (weaker.length > 0) return failed(`The token has made a copy without ${list(weaker.map(([name]) => name))}.`);
-  const answers = copies.map(([name, copy]) => `${name}: ${'refused' in copy ? copy.refused : 'as protected'}`);
+  if (weaker.length > 0) return failed(`The token has made a copy of it with ${list(weaker.map(([name]) => name))}.`);
+  const answers = copies.map(
+    ([name, copy]) => `${name} (${'refused' in copy ? copy.refused : 'the copy is as protected'})`,
+  );
   const isClear = copies.every(([, copy]) => !('refused' in copy) || refusesTheCopy.includes(copy.refused));
   return isClear
-    ? proven(`Tried with each protection taken away: ${list(answers)}.`)
+    ? proven(`Tried: a copy was asked for with ${list(answers)}.`)
     : notProvable(`The token made none, but may have had another reason: ${list(answers)}.`);
 }
 

@@ -167,7 +167,7 @@ ${others.length > 0 ? html`<p class="note">Refused of a key that may leave, too,
 }
 
 function copiesTable(copies: NonNullable<ObjectEvidence['weakerCopies']>): Markup {
-  return html`<table><thead><tr><th scope="col">Copying it without</th><th scope="col">outcome</th></tr></thead><tbody>
+  return html`<table><thead><tr><th scope="col">Copying it with</th><th scope="col">outcome</th></tr></thead><tbody>
 ${Object.entries(copies).map(
   ([name, copy]) => html`<tr><td><code>${name}</code></td><td><code>${
     'refused' in copy ? outcome(copy) : `copied, CKA_SENSITIVE ${copy.sensitive}, CKA_EXTRACTABLE ${copy.extractable}`

@@ -25,7 +25,7 @@ export type Outcome = { readonly bytes: number } | { readonly refused: TokenErro
 /** An object that a trial tries itself on: in the token, or one that it has made. */
 export type TriedObject = KeyObject | pkcs11.Handle;
 
-/** What came of a copy that is less protected than its original; undefined where the token makes none. */
+/** What became of a copy that was asked to be less protected than its original. */
 export type CopyOutcome =
   | { readonly sensitive: boolean; readonly extractable: boolean }
   | { readonly refused: TokenError };
@@ -42,6 +42,13 @@ export const secretAttributes = [
   'CKA_SEED',
 ] as const satisfies readonly (PrivateValueAttribute | 'CKA_SEED')[];
 export type SecretAttribute = (typeof secretAttributes)[number];
+
+/** What a copy is asked to be. */
+const weakerCopies = [
+  ['CKA_SENSITIVE false', { CKA_SENSITIVE: false }],
+  ['CKA_EXTRACTABLE true', { CKA_EXTRACTABLE: true }],
+] as const satisfies readonly (readonly [string, Attributes])[];
+type WeakerCopy = (typeof weakerCopies)[number][0];
 
 const isSecret = (name: AttributeName) => (secretAttributes as readonly AttributeName[]).includes(name);
 
@@ -119,23 +126,9 @@ export class ExtractionTrial {
   }
 
   /** C_CopyObject with each protection taken away. @throws ObjectMissingError */
-  weakerCopies(object: TriedObject): Map<'CKA_SENSITIVE' | 'CKA_EXTRACTABLE', CopyOutcome> {
+  weakerCopies(object: TriedObject): Map<WeakerCopy, CopyOutcome> {
     const handle = this.handleOf(object);
-    const weaker = { CKA_SENSITIVE: { CKA_SENSITIVE: false }, CKA_EXTRACTABLE: { CKA_EXTRACTABLE: true } } as const;
-    const copy = (attributes: Attributes): CopyOutcome => {
-      const made = this.attempt(() =>
-        this.cryptoki.C_CopyObject(this.session, handle, template({ CKA_TOKEN: false, ...attributes })),
-      );
-      if (made instanceof TokenError) return { refused: made };
-      this.made.push(made);
-      const names = ['CKA_SENSITIVE', 'CKA_EXTRACTABLE'] as const;
-      const { CKA_SENSITIVE, CKA_EXTRACTABLE } = readAttributes(this.cryptoki, this.session, made, names);
-      return { sensitive: CKA_SENSITIVE, extractable: CKA_EXTRACTABLE };
-    };
-    return new Map([
-      ['CKA_SENSITIVE', copy(weaker.CKA_SENSITIVE)],
-      ['CKA_EXTRACTABLE', copy(weaker.CKA_EXTRACTABLE)],
-    ]);
+    return new Map(weakerCopies.map(([name, attributes]) => [name, this.copyOf(handle, attributes)]));
   }
 
   /**
@@ -153,6 +146,17 @@ export class ExtractionTrial {
   end(): void {
     for (const handle of this.made.splice(0)) this.attempt(() => this.cryptoki.C_DestroyObject(this.session, handle));
     this.wrapping.clear();
+  }
+
+  private copyOf(handle: pkcs11.Handle, attributes: Attributes): CopyOutcome {
+    const made = this.attempt(() =>
+      this.cryptoki.C_CopyObject(this.session, handle, template({ CKA_TOKEN: false, ...attributes })),
+    );
+    if (made instanceof TokenError) return { refused: made };
+    this.made.push(made);
+    const names = ['CKA_SENSITIVE', 'CKA_EXTRACTABLE'] as const;
+    const { CKA_SENSITIVE, CKA_EXTRACTABLE } = readAttributes(this.cryptoki, this.session, made, names);
+    return { sensitive: CKA_SENSITIVE, extractable: CKA_EXTRACTABLE };
   }
 
   private makeUnprotected(generation: KeyGeneration): pkcs11.Handle {

@@ -148,6 +148,8 @@ test('attempts tell that something was given and how long it is, and nothing of 
 test('a verifier elsewhere believes it, and is told of each claim; the exit code says whether one failed', async () => {
   const { code, output } = await verifying('--trust', made.trust, '--challenge', nonce);
   expect(output).toMatch(/^To be believed: signed by /);
+  const failures = `CLAIMS THAT FAILED: ${2 * (kinds.length + 1)}`;
+  expect(output.split('\n')[1]).toBe(canBeWrapped ? failures : 'No claim failed.');
   expect(output.match(/^ {2}\S.*It cannot leave the token wrapped by another key/gm)).toHaveLength(kinds.length + 1);
   expect(code).toBe(canBeWrapped ? 2 : 0);
 });

@@ -47,8 +47,8 @@ function goodFacts(): Facts {
     secretReads: { CKA_VALUE: sensitive, CKA_PRIME_1: refused('CKR_ATTRIBUTE_TYPE_INVALID', 18) },
     wraps: { CKM_AES_KEY_WRAP: unextractable, CKM_AES_GCM: refused('CKR_MECHANISM_INVALID', 112) },
     weakerCopies: {
-      CKA_SENSITIVE: refused('CKR_ACTION_PROHIBITED', 27),
-      CKA_EXTRACTABLE: refused('CKR_ACTION_PROHIBITED', 27),
+      'CKA_SENSITIVE false': refused('CKR_ACTION_PROHIBITED', 27),
+      'CKA_EXTRACTABLE true': refused('CKR_ACTION_PROHIBITED', 27),
     },
   };
   const point = spki.subarray(-65).toString('hex');
@@ -197,25 +197,28 @@ const cases: [claim: string, verdict: string, what: string, change: Change][] = 
     'no-weaker-copy',
     'failed',
     'an extractable copy was made',
-    (f) => Object.assign(f.privateObject.weakerCopies, { CKA_EXTRACTABLE: { sensitive: true, extractable: true } }),
+    (f) =>
+      Object.assign(f.privateObject.weakerCopies, { 'CKA_EXTRACTABLE true': { sensitive: true, extractable: true } }),
   ],
   [
     'no-weaker-copy',
     'failed',
     'a copy that may be read was made',
-    (f) => Object.assign(f.privateObject.weakerCopies, { CKA_SENSITIVE: { sensitive: false, extractable: false } }),
+    (f) =>
+      Object.assign(f.privateObject.weakerCopies, { 'CKA_SENSITIVE false': { sensitive: false, extractable: false } }),
   ],
   [
     'no-weaker-copy',
     'proven',
     'a copy was made that is as protected',
-    (f) => Object.assign(f.privateObject.weakerCopies, { CKA_SENSITIVE: { sensitive: true, extractable: false } }),
+    (f) =>
+      Object.assign(f.privateObject.weakerCopies, { 'CKA_SENSITIVE false': { sensitive: true, extractable: false } }),
   ],
   [
     'no-weaker-copy',
     'not provable',
     'the token broke down',
-    (f) => Object.assign(f.privateObject.weakerCopies, { CKA_SENSITIVE: deviceError }),
+    (f) => Object.assign(f.privateObject.weakerCopies, { 'CKA_SENSITIVE false': deviceError }),
   ],
   ['sensitive', 'failed', 'CKA_SENSITIVE is false', attribute('CKA_SENSITIVE', false)],
   ['sensitive', 'not provable', 'CKA_SENSITIVE is not told', attribute('CKA_SENSITIVE', undefined)],
