@@ -59,11 +59,15 @@ export interface PodSpec {
   readonly restartPolicy?: string;
 }
 
-/** A Deployment or a Job. */
+/** A StatefulSet or a Job. */
 export interface Workload extends Manifest {
   readonly spec: {
     readonly replicas?: number;
     readonly selector?: { readonly matchLabels: Labels };
+    readonly volumeClaimTemplates?: readonly {
+      readonly metadata: { readonly name: string };
+      readonly spec: { readonly resources: { readonly requests: { readonly storage: string } } };
+    }[];
     readonly backoffLimit?: number;
     readonly template: {
       readonly metadata: { readonly labels: Labels; readonly annotations?: Labels };
@@ -92,4 +96,4 @@ export function manifest<M extends Manifest>(kind: string, name = 'hsm-kms'): M 
   return found as M;
 }
 
-export const workloads = manifests.filter(({ kind }) => ['Deployment', 'Job'].includes(kind)) as Workload[];
+export const workloads = manifests.filter(({ kind }) => ['StatefulSet', 'Job'].includes(kind)) as Workload[];

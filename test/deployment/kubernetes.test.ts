@@ -18,8 +18,8 @@ import {
   workloads,
 } from './kubernetes-manifests.js';
 
-const deployment = manifest<Workload>('Deployment');
-const nodePod = deployment.spec.template;
+const nodes = manifest<Workload>('StatefulSet');
+const nodePod = nodes.spec.template;
 const [node] = nodePod.spec.containers;
 const environment = manifest<Manifest & { data: Labels }>('ConfigMap').data;
 const port = Number(environment.HSM_KMS_PORT);
@@ -39,7 +39,7 @@ const includes = (labels: Labels, selected: Labels) =>
 
 test('the objects are these, in versions of the API that are not going away', () => {
   expect(manifests.map(({ apiVersion, kind, metadata }) => `${apiVersion} ${kind} ${metadata.name}`).sort()).toEqual([
-    'apps/v1 Deployment hsm-kms',
+    'apps/v1 StatefulSet hsm-kms',
     'batch/v1 Job hsm-kms-init',
     'batch/v1 Job hsm-kms-migrate',
     'networking.k8s.io/v1 NetworkPolicy hsm-kms',
@@ -133,7 +133,9 @@ describe.each(pods)('the pod %s', (_name, pod, workload) => {
 
   test('has volumes for all mounts, and no other', () => {
     const mounted = [...pod.initContainers, ...pod.containers].flatMap(({ volumeMounts }) => volumeMounts);
-    expect([...new Set(mounted.map(({ name }) => name))].sort()).toEqual(pod.volumes.map(({ name }) => name).sort());
+    const claimed = (workload.spec.volumeClaimTemplates ?? []).map(({ metadata }) => metadata);
+    const named = [...pod.volumes, ...claimed].map(({ name }) => name);
+    expect([...new Set(mounted.map(({ name }) => name))].sort()).toEqual(named.sort());
     for (const { configMap, secret } of pod.volumes) {
       if (configMap) expect(manifest('ConfigMap', configMap.name)).toBeDefined();
       // read by the group: others than the service may not read a PIN file
@@ -160,7 +162,7 @@ describe.each(pods)('the pod %s', (_name, pod, workload) => {
   });
 
   test('is tried again where that does not use up attempts at the PIN', () => {
-    if (workload.kind === 'Deployment') return expect(pod.restartPolicy).toBeUndefined();
+    if (workload.kind === 'StatefulSet') return expect(pod.restartPolicy).toBeUndefined();
     expect(pod.restartPolicy).toBe('Never');
     const hasPin = pod.volumes.some(({ name }) => name === 'token');
     expect(workload.spec.backoffLimit === 0).toBe(hasPin);
@@ -182,9 +184,10 @@ test.each(containers)('the container %s has limits, and cannot write but to its 
 
 describe('a node', () => {
   test('is one of two, serves, and is looked at where it answers', () => {
-    expect(deployment.spec).toMatchObject({
+    expect(nodes.spec).toMatchObject({
       replicas: 2,
-      strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
+      serviceName: manifest('Service').metadata.name,
+      updateStrategy: { type: 'RollingUpdate' },
     });
     expect(node.args).toEqual(['serve']);
     expect(node.envFrom).toEqual([{ configMapRef: { name: 'hsm-kms' } }]);
@@ -202,8 +205,18 @@ describe('a node', () => {
     expect(startupProbe.periodSeconds * startupProbe.failureThreshold).toBeGreaterThanOrEqual(60);
   });
 
+  test('keeps its audit log in a volume of its own, with room for what is retained', () => {
+    const [claim] = nodes.spec.volumeClaimTemplates ?? [];
+    const mount = node.volumeMounts.find(({ name }) => name === claim?.metadata.name);
+    expect(isWithin(settings.dataDir, mount?.mountPath as string)).toBe(true);
+    expect(settings.auditDirectory).toBeUndefined();
+    const gibibytes = Number.parseInt(claim?.spec.resources.requests.storage as string, 10);
+    expect(settings.auditRetentionMegabytes).toBeLessThan(gibibytes * 1024);
+    expect(settings.auditMode).not.toBe('off');
+  });
+
   test('is what the selectors mean, and a pod of a job is not', () => {
-    const { matchLabels } = deployment.spec.selector as { matchLabels: Labels };
+    const { matchLabels } = nodes.spec.selector as { matchLabels: Labels };
     const service = manifest<Manifest & { spec: { selector: Labels; ports: { port: number; targetPort: string }[] } }>(
       'Service',
     ).spec;
@@ -212,7 +225,7 @@ describe('a node', () => {
     ).spec;
     const spread = nodePod.spec.topologySpreadConstraints.map(({ labelSelector }) => labelSelector.matchLabels);
     for (const selected of [matchLabels, service.selector, budget.selector.matchLabels, ...spread]) {
-      expect(workloads.filter(({ spec }) => includes(spec.template.metadata.labels, selected))).toEqual([deployment]);
+      expect(workloads.filter(({ spec }) => includes(spec.template.metadata.labels, selected))).toEqual([nodes]);
     }
     expect(service.ports).toMatchObject([{ port: 443, targetPort: 'https' }]);
     expect(budget.maxUnavailable).toBe(1);
