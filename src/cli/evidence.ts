@@ -12,7 +12,7 @@ const mostAttestationBytes = 1024 * 1024;
 interface EvidenceFlags {
   readonly all?: boolean;
   readonly challenge?: string;
-  readonly attestation: readonly string[];
+  readonly attestation?: readonly string[];
 }
 
 interface VerifyFlags {
@@ -32,12 +32,11 @@ export function addEvidenceCommand(program: Command): void {
     .option(
       '--attestation <key=file>',
       "attach a vendor's attestation of a key; may be given several times",
-      (pair: string, given: readonly string[]) => [...given, pair],
-      [],
+      (pair: string, given: readonly string[] = []) => [...given, pair],
     );
   addSettingsOptions(evidence, ['dataDir', 'databaseUrl']).action(async (keys: string[], options) => {
     const { settings } = settingsOf(options);
-    const { all, challenge, attestation } = options as EvidenceFlags;
+    const { all, challenge, attestation = [] } = options as EvidenceFlags;
     if (all ? keys.length > 0 : keys.length === 0)
       throw new Error('Type hsm-kms evidence KEY..., or --all for all keys.');
     const attestations = new Map(attestation.map(attestationOf));
@@ -107,6 +106,7 @@ function addVerifyCommand(evidence: Command): void {
     )
     .argument('<bundle>', 'what hsm-kms evidence has printed')
     .requiredOption('--trust <file>', 'certificates that are trusted, in PEM')
+    .option('--challenge <hex>', 'the nonce that it was to be made for', nonce)
     .option('--html <file>', 'write a page that a person can read and print')
     .option('--json', 'print the verdicts as JSON, for programs')
     .action(async (file: string, _options, command: Command) => {
