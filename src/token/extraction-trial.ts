@@ -26,12 +26,12 @@ export type Outcome = { readonly bytes: number } | { readonly refused: TokenErro
 export type TriedObject = KeyObject | pkcs11.Handle;
 
 /** What became of a copy that was asked to be less protected than its original. */
-export type CopyOutcome =
+type CopyOutcome =
   | { readonly sensitive: boolean; readonly extractable: boolean }
   | { readonly refused: TokenError };
 
 /** Attributes that hold a secret key or a private key (PKCS#11 v3.0, 2.1.3, 2.3.4; CKA_SEED of v3.2). */
-export const secretAttributes = [
+const secretAttributes = [
   'CKA_VALUE',
   'CKA_PRIVATE_EXPONENT',
   'CKA_PRIME_1',
@@ -41,7 +41,7 @@ export const secretAttributes = [
   'CKA_COEFFICIENT',
   'CKA_SEED',
 ] as const satisfies readonly (PrivateValueAttribute | 'CKA_SEED')[];
-export type SecretAttribute = (typeof secretAttributes)[number];
+type SecretAttribute = (typeof secretAttributes)[number];
 
 /** What a copy is asked to be. */
 const weakerCopies = [
