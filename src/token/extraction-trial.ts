@@ -26,9 +26,7 @@ export type Outcome = { readonly bytes: number } | { readonly refused: TokenErro
 export type TriedObject = KeyObject | pkcs11.Handle;
 
 /** What became of a copy that was asked to be less protected than its original. */
-type CopyOutcome =
-  | { readonly sensitive: boolean; readonly extractable: boolean }
-  | { readonly refused: TokenError };
+type CopyOutcome = { readonly sensitive: boolean; readonly extractable: boolean } | { readonly refused: TokenError };
 
 /** Attributes that hold a secret key or a private key (PKCS#11 v3.0, 2.1.3, 2.3.4; CKA_SEED of v3.2). */
 const secretAttributes = [
