@@ -114,8 +114,14 @@ function ofSts(operation: string, { input, output }: RequestTrail) {
 }
 
 function errorText({ code, message }: NonNullable<EndedRequest['error']>): string {
-  const text = message === undefined ? '' : `,"errorMessage":${JSON.stringify(message.slice(0, mostMessage))}`;
+  const text =
+    message === undefined ? '' : `,"errorMessage":${JSON.stringify(withoutValues(message).slice(0, mostMessage))}`;
   return `,"errorCode":"${code}"${text}`;
+}
+
+/** The contract's words repeat what does not fit, which may be a grant token. */
+function withoutValues(message: string): string {
+  return message.replace(/\bValue '.*?' at '(?=[\w.]+' failed to satisfy)/gs, "Value at '");
 }
 
 function tlsText({ version, cipherSuite }: NonNullable<EndedRequest['tls']>): string {

@@ -21,6 +21,9 @@ export type ServiceEventName =
   | 'RemoveAuditFiles'
   | 'ResumeAudit';
 
+/** Whose operations commands do. */
+export type CommandEventSource = 'iam.amazonaws.com' | 'kms.amazonaws.com';
+
 /** Makes the records of what the service does by itself, as JSON. */
 export class ServiceRecords {
   constructor(private readonly home: AuditedHome) {}
@@ -37,6 +40,18 @@ export class ServiceRecords {
     return this.record('kms.amazonaws.com', name, { resources, serviceEventDetails: details });
   }
 
+  /** @param details never secrets */
+  ofCommand(
+    source: CommandEventSource,
+    name: string,
+    requestParameters: object,
+    details: object,
+    error: Error | undefined,
+  ): string {
+    const failure = error && { errorCode: codeOf(error), errorMessage: error.message.slice(0, 1_024) };
+    return this.record(source, name, { requestParameters, ...failure, serviceEventDetails: details });
+  }
+
   private record(eventSource: string, eventName: string, more: object): string {
     const { region, accountId } = this.home;
     return JSON.stringify({
@@ -51,4 +66,10 @@ export class ServiceRecords {
       eventCategory: 'Management',
     });
   }
+}
+
+/** As IAM has it, or the error's own name. */
+function codeOf(error: Error): string {
+  const { code } = error as { readonly code?: unknown };
+  return typeof code === 'string' ? code : error.name;
 }

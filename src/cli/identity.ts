@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { Settings } from '../config/settings.js';
 import { accessKeySubcommands } from './identity/access-key-subcommands.js';
 import { present, text } from './identity/flags.js';
 import { policySubcommands } from './identity/policy-subcommands.js';
@@ -60,7 +61,7 @@ function addSubcommand(identity: Command, { name, description, flags, run }: Sub
     ]);
     const session = await IdentitySession.open(settings, (sentence) => console.error(`hsm-kms: ${sentence}`));
     try {
-      print(await run(session, values as never));
+      print(await recorded(settings, name, values, () => run(session, values as never)));
     } catch (error) {
       if (!(error instanceof IamError)) throw error;
       const message = `An error occurred (${error.code}) when calling the ${operationOf(name)} operation: ${error.message}`;
@@ -69,6 +70,18 @@ function addSubcommand(identity: Command, { name, description, flags, run }: Sub
       await session.close();
     }
   });
+}
+
+/** Does a subcommand, and has the audit log record it where it changes something. */
+async function recorded<T>(
+  settings: Settings,
+  name: string,
+  values: Readonly<Record<string, unknown>>,
+  work: () => Promise<T>,
+): Promise<T> {
+  if (/^(list|get)-/.test(name) || values.dryRun === true) return work();
+  const { audited } = await import('../server/audit/command-audit.js');
+  return audited(settings, { source: 'iam.amazonaws.com', name: operationOf(name), parameters: values }, work);
 }
 
 /** As the AWS CLI prints it. */

@@ -3,6 +3,7 @@ import { defaultKeyPolicy } from '../authorization/policy/default-key-policy.js'
 import type { Settings } from '../config/settings.js';
 import { StaleKeyError } from '../keys/key-repository.js';
 import { resolveKey } from '../operations/kms.js';
+import { audited } from './audit/command-audit.js';
 import { dataDirectory } from './data-directory.js';
 import { withKeyMetadata } from './key-metadata-store.js';
 import { openOwnToken } from './own-token.js';
@@ -20,6 +21,11 @@ const attempts = 5;
  * @throws KmsError NotFoundException; Error that says what to do
  */
 export function resetKeyPolicy(settings: Settings, key: string, warn: (what: string) => void): Promise<string> {
+  const event = { source: 'kms.amazonaws.com', name: 'ResetKeyPolicy', parameters: { keyId: key } } as const;
+  return audited(settings, event, () => resetPolicy(settings, key, warn));
+}
+
+function resetPolicy(settings: Settings, key: string, warn: (what: string) => void): Promise<string> {
   return withKeyMetadata(settings, async (opened) => {
     await sealStore({ token: openOwnToken(settings, dataDirectory(settings), warn), store: opened.store }, warn);
     for (let attempt = 1; ; attempt++) {

@@ -16,10 +16,7 @@ export type DueTask =
 export type KeyEventSink = (event: KeyEventName, keyArn: string, details: object) => void;
 
 /** What is done when its time has come, whichever worker finds it due. */
-export function scheduledTasks(
-  kms: Kms,
-  tell: KeyEventSink = () => {},
-): (ScheduledTask & { readonly name: DueTask })[] {
+export function scheduledTasks(kms: Kms, tell: KeyEventSink): (ScheduledTask & { readonly name: DueTask })[] {
   const { keys, tokens, imports, now, home } = kms;
   const telling =
     (event: KeyEventName, more: object = {}) =>

@@ -139,7 +139,7 @@ export async function startServing(
     });
   }
   const stopSchedule = schedule(
-    scheduledTasks(kms, audit?.tellOfKey),
+    scheduledTasks(kms, audit?.tellOfKey ?? (() => {})),
     new Leases(store, `${process.pid}-${randomUUID()}`),
     settings.scheduleMilliseconds,
     log,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, jest, test } from '@jest/globals';
 import {
@@ -15,6 +15,7 @@ import {
 } from '../service/audit.js';
 import { sql } from '../service/database.js';
 import { call } from '../service/http.js';
+import { identity, newAccessKey } from '../service/identities.js';
 import { getMetrics, ReadMetrics } from '../service/metrics.js';
 import { hsmKms, Service } from '../service/service.js';
 import { within } from '../service/within.js';
@@ -182,11 +183,44 @@ test('what the service does to keys by itself is written down', async () => {
   });
 });
 
+test('what commands change is written down beside the service, and covered by its next checkpoint', async () => {
+  service = await Service.start();
+  await identity(service, 'create-user', '--user-name', 'somebody');
+  const { secretAccessKey } = await newAccessKey(service, 'somebody');
+  await identity(service, 'list-users');
+  await expect(identity(service, 'create-user', '--user-name', 'somebody')).rejects.toThrow('EntityAlreadyExists');
+  const { KeyId } = await service.newKey();
+  await hsmKms('reset-key-policy', '--key', KeyId, '--data-dir', service.dataDir);
+  await service.stop();
+  const directory = auditDirectory(service);
+  const events = readEvents(directory).filter(({ integrity }) => integrity.stream.includes('-cli-'));
+  const of = (name: string) => events.filter(({ eventName }) => eventName === name);
+  expect(of('CreateUser')).toMatchObject([
+    { eventSource: 'iam.amazonaws.com', requestParameters: { userName: 'somebody' } },
+    {
+      errorCode: 'EntityAlreadyExists',
+      errorMessage: expect.stringContaining('somebody'),
+      eventType: 'AwsServiceEvent',
+    },
+  ]);
+  expect(of('CreateUser')[0]?.serviceEventDetails).toEqual({
+    operatingSystemUser: userInfo().username,
+    uid: userInfo().uid,
+  });
+  expect(of('CreateAccessKey')).toHaveLength(1);
+  expect(of('ResetKeyPolicy')).toMatchObject([{ requestParameters: { keyId: KeyId } }]);
+  expect(of('ListUsers')).toEqual([]);
+  expect(JSON.stringify(events)).not.toContain(secretAccessKey);
+  expect(uncoveredBytes(directory, readCheckpoints(directory, await auditPublicKey(service)))).toEqual({});
+});
+
 test('the mode off writes nothing, and a directory that cannot be written to ends the start with a sentence', async () => {
   service = await Service.start({ environment: { HSM_KMS_AUDIT_MODE: 'off' } });
   await call(service, 'ListKeys', {});
   await service.stop();
   expect(streamFiles(auditDirectory(service))).toEqual([]);
+  const seen = await hsmKms('doctor', '--stopped', '--data-dir', service.dataDir);
+  expect(seen.output).toContain('Nothing is written down: auditMode is off.');
   const file = mkdtempSync(join(tmpdir(), 'hsm-kms-test-audit-'));
   try {
     const directory = join(file, 'a-file');

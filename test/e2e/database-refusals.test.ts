@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import Sqlite from 'better-sqlite3';
 import { copyOfData } from '../service/copy-of-data.js';
-import { directoryBytes, isOfEveryStart } from '../service/directory-bytes.js';
+import { directoryBytes, isOfEveryService } from '../service/directory-bytes.js';
 import { hsmKms, Service } from '../service/service.js';
 import { describeOfSqlite } from '../service/tested-database.js';
 import { describeWith } from '../service/tested-token.js';
@@ -163,7 +163,7 @@ describeOfSqlite('a database', () => {
       'init',
       /holds 1 KMS keys, and the database .+ knows of none: put the database back/,
       1,
-      isOfEveryStart,
+      isOfEveryService,
     );
   });
 
@@ -227,7 +227,7 @@ describeOfSqlite('with a database in its directory', () => {
       ],
     ])('%s is refused, and nothing is changed', async (_what, spoil, sentence, code, names) => {
       await spoil();
-      for (const name of names) await expectRefusal(name, sentence, code, isOfEveryStart);
+      for (const name of names) await expectRefusal(name, sentence, code, isOfEveryService);
     });
 
     test('that moved with its data directory is found again after init', async () => {

@@ -21,3 +21,5 @@ export function directoryBytes(directory: string, isLeftOut: (path: string) => b
 
 /** What any start of the service writes to: its locks, and what a login to SoftHSM2 writes down. */
 export const isOfEveryStart = (path: string) => /\.lock$|\/token\.object|\/generation$/.test(path);
+/** And what a service writes down that is about to end with a refusal. */
+export const isOfEveryService = (path: string) => isOfEveryStart(path) || /^audit(\/|$)/.test(path);

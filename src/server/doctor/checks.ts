@@ -1,3 +1,4 @@
+import { audit } from './audit.js';
 import { capabilities } from './capabilities.js';
 import { clock } from './clock.js';
 import { configuration } from './configuration.js';
@@ -18,6 +19,7 @@ export const checks: readonly Check[] = [
   configuration,
   files,
   disk,
+  audit,
   service,
   database,
   clock,

@@ -40,7 +40,7 @@ const troubles: Readonly<Record<string, string>> = {
 };
 
 /** Tried by a directory that is made and removed: a file system that has failed still says that it may be written to. */
-function whyNotWritable(path: string): string | undefined {
+export function whyNotWritable(path: string): string | undefined {
   try {
     rmdirSync(mkdtempSync(join(path, '.doctor-')));
     return undefined;

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
 import { pino } from 'pino';
 import { Leases } from '../../store/leases.js';
+import { auditedKeys } from '../audit/command-audit.js';
 import { composeKms } from '../compose-kms.js';
 import { leaseMilliseconds } from '../schedule.js';
 import { type DueTask, scheduledTasks } from '../scheduled-tasks.js';
@@ -83,9 +84,11 @@ async function carryOut(patient: Patient, name: DueTask): Promise<readonly strin
   const leases = new Leases(store, `doctor-${process.pid}-${randomUUID()}`);
   if (!(await leases.take(name, leaseMilliseconds))) throw new Error('a worker is doing it at the moment');
   try {
-    const done = await scheduledTasks(kms)
-      .find((task) => task.name === name)
-      ?.run();
+    const done = await auditedKeys(patient.settings, async (tell) =>
+      scheduledTasks(kms, tell)
+        .find((task) => task.name === name)
+        ?.run(),
+    );
     return (done ?? []).map((each) => `${name}: ${each}`);
   } finally {
     await leases.release(name);
