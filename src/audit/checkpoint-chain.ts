@@ -1,5 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, createReadStream, fdatasyncSync, openSync, readdirSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  createReadStream,
+  fdatasyncSync,
+  fstatSync,
+  openSync,
+  readdirSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { keepNames } from './event-stream.js';
 import {
@@ -66,19 +75,22 @@ export class CheckpointChain {
   append(line: string, heads: readonly StreamHead[]): void {
     const number = Math.max(this.fileNumber, 1);
     const path = join(this.directory, checkpointFileName(number));
-    // a line that is cut off is left, and not gone on with
-    this.fileNumber = number + 1;
     const file = openSync(path, 'a', 0o600);
+    const before = fstatSync(file).size;
+    const bytes = Buffer.from(`${line}\n`);
     try {
-      const bytes = Buffer.from(`${line}\n`);
       if (writeSync(file, bytes) !== bytes.length)
         throw Object.assign(new Error('the disk is full'), { code: 'ENOSPC' });
       fdatasyncSync(file);
       keepNames(this.directory);
+      this.fileNumber = before + bytes.length < mostFileBytes ? number : number + 1;
+    } catch (error) {
+      // a line that is cut off is left, and not gone on with
+      this.fileNumber = fstatSync(file).size === before ? number : number + 1;
+      throw error;
     } finally {
       closeSync(file);
     }
-    if (statSync(path).size < mostFileBytes) this.fileNumber = number;
     this.lastSequence += 1;
     this.lastHash = lineHash(line);
     for (const head of heads) this.covered.set(head.stream, head);

@@ -223,6 +223,13 @@ test('the mode off writes nothing, and a directory that cannot be written to end
   expect(seen.output).toContain('Nothing is written down: auditMode is off.');
   const file = mkdtempSync(join(tmpdir(), 'hsm-kms-test-audit-'));
   try {
+    const shared = join(file, 'shared');
+    const first = await Service.start({ environment: { HSM_KMS_AUDIT_DIRECTORY: shared } });
+    await expect(Service.start({ environment: { HSM_KMS_AUDIT_DIRECTORY: shared } })).rejects.toThrow(
+      `Another hsm-kms writes its audit log to ${shared}: stop that one`,
+    );
+    await first.end();
+    expect(streamFiles(shared)).toHaveLength(2);
     const directory = join(file, 'a-file');
     appendFileSync(directory, '');
     const { code, output } = await hsmKms(

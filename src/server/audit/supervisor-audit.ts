@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { CheckpointChain } from '../../audit/checkpoint-chain.js';
 import type { EventStream } from '../../audit/event-stream.js';
@@ -9,6 +10,7 @@ import { forwardAddresses } from '../../config/audit-forward.js';
 import { type Settings, settingNames, shownValue } from '../../config/settings.js';
 import type { Metrics } from '../../metrics/metrics.js';
 import { version } from '../../version.js';
+import { type ExclusiveLock, takeExclusiveLock } from '../exclusive-lock.js';
 import type { AuditedWorker } from './audited-workers.js';
 import { AuditedWorkers } from './audited-workers.js';
 import { Forwarding } from './forward/forwarding.js';
@@ -16,6 +18,8 @@ import { announcedRecoveries } from './recoveries.js';
 import { removeOldFiles } from './retention.js';
 import { madeAuditDirectory, newsOfStream, openStream, unwritable } from './stream-of-settings.js';
 
+/** A service that is being replaced may need a moment to end, in milliseconds. */
+const endOfAnother = 1_000;
 /** How long after something that a checkpoint should not wait for, in milliseconds. */
 const soon = 1_000;
 
@@ -37,6 +41,7 @@ export class SupervisorAudit {
   private lastCheckpointAt: number | undefined;
   private checkpoints = 0;
   private forwarding: Forwarding | undefined;
+  private lock: ExclusiveLock | undefined;
   private isStopped = false;
   private isClosed = false;
 
@@ -44,14 +49,17 @@ export class SupervisorAudit {
   static async open(settings: Settings, log: Logger): Promise<SupervisorAudit | undefined> {
     if (settings.auditMode === 'off') return undefined;
     const directory = madeAuditDirectory(settings);
+    const lock = lockOf(settings, directory);
     const announced = await announcedRecoveries(directory);
     const audit = new SupervisorAudit(settings, log, directory, await CheckpointChain.open(directory), announced);
     await audit.stream.flush();
     const { trouble } = audit.stream;
     if (trouble && !settings.auditFailOpen) {
       await audit.stream.end();
+      lock?.release();
       throw unwritable(directory, trouble);
     }
+    audit.lock = lock;
     return audit;
   }
 
@@ -109,6 +117,8 @@ export class SupervisorAudit {
     this.stop();
     await this.endStream();
     await this.forwarding?.end();
+    this.lock?.release();
+    this.lock = undefined;
   }
 
   private async endStream(): Promise<void> {
@@ -206,6 +216,29 @@ export class SupervisorAudit {
     const extent = extentOf(stored);
     return this.seen.get(stored.stream) !== extent && extent !== (covered && `${covered.file} ${covered.bytes}`);
   }
+}
+
+/**
+ * Makes this the only service that keeps checkpoints in the directory: the default one is in the data directory, which is
+ * claimed as a whole.
+ *
+ * @throws Error in one sentence that says what to do
+ */
+function lockOf({ auditDirectory, auditFailOpen }: Settings, directory: string): ExclusiveLock | undefined {
+  if (auditDirectory === undefined) return undefined;
+  let lock: ExclusiveLock | undefined;
+  try {
+    lock = takeExclusiveLock(join(directory, 'audit.lock'), endOfAnother);
+  } catch (error) {
+    if (auditFailOpen) return undefined;
+    throw unwritable(directory, error as Error);
+  }
+  if (lock === undefined) {
+    throw new Error(
+      `Another hsm-kms writes its audit log to ${directory}: stop that one, or set HSM_KMS_AUDIT_DIRECTORY to a directory of this one's own.`,
+    );
+  }
+  return lock;
 }
 
 function extentOf({ files }: StoredStream): string {
