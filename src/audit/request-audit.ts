@@ -32,7 +32,7 @@ export class StreamedRequestAudit implements RequestAudit {
 
   expectWritable(): void {
     const { trouble } = this.stream;
-    if (trouble && !this.policy.failOpen) throw unwritten(trouble);
+    if (trouble && !this.policy.failOpen) throw new UnwrittenError(trouble);
   }
 
   record(request: EndedRequest): Promise<void> | undefined {
@@ -48,7 +48,7 @@ export class StreamedRequestAudit implements RequestAudit {
       await this.stream.durable();
     } catch (error) {
       this.stream.withhold(id);
-      throw unwritten(error as Error);
+      throw new UnwrittenError(error as Error);
     }
   }
 }
@@ -61,7 +61,10 @@ const reasons: Readonly<Record<string, string>> = {
   EIO: 'the disk fails',
 };
 
-function unwritten(cause: Error): KmsError {
-  const reason = reasons[(cause as NodeJS.ErrnoException).code ?? ''] ?? 'its directory cannot be written to';
-  return new KmsError('KMSInternalException', `The audit log cannot be written: ${reason}.`, { cause });
+/** A request is refused, or its answer withheld, because its event cannot be written: the log says so once for all. */
+export class UnwrittenError extends KmsError {
+  constructor(cause: Error) {
+    const reason = reasons[(cause as NodeJS.ErrnoException).code ?? ''] ?? 'its directory cannot be written to';
+    super('KMSInternalException', `The audit log cannot be written: ${reason}.`, { cause });
+  }
 }

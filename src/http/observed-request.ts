@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
-import type { RequestAudit } from '../audit/request-audit.js';
+import { type RequestAudit, UnwrittenError } from '../audit/request-audit.js';
 import type { EndedRequest, RequestTrail } from '../audit/request-record.js';
 import { NotAuthorizedError } from '../authorization/authorize.js';
 import type { Decision } from '../authorization/policy/decide.js';
@@ -117,7 +117,8 @@ export class ObservedRequest {
     if (error instanceof NotAuthorizedError) {
       metrics.families.authorizationDenials.at(this.operation, error.decision.reason).value += 1;
     }
-    if (status >= 500) log.error({ ...facts, err: error.cause ?? error }, 'request failed');
+    if (status >= 500 && !(error instanceof UnwrittenError))
+      log.error({ ...facts, err: error.cause ?? error }, 'request failed');
     else log.debug({ ...facts, cause: error.cause }, 'request refused');
   }
 
