@@ -50,13 +50,21 @@ const mostUserAgent = 1_024;
 const mostMessage = 1_024;
 export const eventVersion = '1.11';
 
-/** Makes the records of requests, CloudTrail's, as JSON. What all have in common is made once. */
+/**
+ * Makes the records of requests, CloudTrail's, as JSON. What many have in common is made once: each piece of a text costs,
+ * also when the garbage is collected.
+ */
 export class RequestRecords {
   private readonly region: string;
   private readonly end: string;
   private readonly keyStart: string;
+  /** By operation: what it is. */
+  private readonly starts = new Map<string, string>();
+  private ip: string | undefined;
   private userAgent: string | undefined;
-  private userAgentText = 'null';
+  private sourceText = '';
+  private keyArn: string | undefined;
+  private keyText = '';
 
   constructor({ region, accountId }: AuditedHome) {
     const end = { eventType: 'AwsApiCall', managementEvent: true, recipientAccountId: accountId };
@@ -70,17 +78,26 @@ export class RequestRecords {
     const { id, service, principal, accessKeyId, source, tls, trail, error } = request;
     const operation = request.operation ?? 'Unknown';
     const who = principal ? userIdentity(principal, accessKeyId) : unknownIdentity;
-    const readOnly = service === 'kms' ? isReadOnly(operation as OperationName) : operation !== 'AssumeRole';
     const { parameters, elements, resources } =
       service === 'kms' ? this.ofKms(operation, trail) : ofSts(operation, trail);
     return (
-      `{"eventVersion":"${eventVersion}","userIdentity":${who},"eventTime":"${isoTime(request.receivedAt)}",` +
-      `"eventSource":"${service}.amazonaws.com","eventName":"${operation}","awsRegion":${this.region},` +
-      `"sourceIPAddress":${JSON.stringify(source.ip)},"userAgent":${this.userAgentOf(source.userAgent)}${error ? errorText(error) : ''}` +
-      `,"requestParameters":${parameters},"responseElements":${error ? 'null' : elements}` +
+      `${this.startOf(service, operation)}${who},"eventTime":"${isoTime(request.receivedAt)}"${this.sourceOf(source)}` +
+      `${error ? errorText(error) : ''},"requestParameters":${parameters},"responseElements":${error ? 'null' : elements}` +
       `,"additionalEventData":${additional(request)},"requestID":"${id}","eventID":"${randomUUID()}"` +
-      `,"readOnly":${readOnly},"resources":${resources}${this.end}${tls ? tlsText(tls) : ''}}`
+      `,"resources":${resources}${this.end}${tls ? tlsText(tls) : ''}}`
     );
+  }
+
+  private startOf(service: EndedRequest['service'], operation: string): string {
+    const name = `${service}.${operation}`;
+    const known = this.starts.get(name);
+    if (known !== undefined) return known;
+    const readOnly = service === 'kms' ? isReadOnly(operation as OperationName) : operation !== 'AssumeRole';
+    const start =
+      `{"eventVersion":"${eventVersion}","eventSource":"${service}.amazonaws.com","eventName":"${operation}",` +
+      `"readOnly":${readOnly},"awsRegion":${this.region},"userIdentity":`;
+    this.starts.set(name, start);
+    return start;
   }
 
   private ofKms(operation: string, { input, output, keys: found }: RequestTrail) {
@@ -90,18 +107,27 @@ export class RequestRecords {
     return {
       parameters: input === undefined ? 'null' : requestParameters(operation as OperationName, input),
       elements: responseElements(operation as OperationName, output),
-      resources:
-        keys.length === 0 ? '[]' : `[${keys.map((arn) => `${this.keyStart}${JSON.stringify(arn)}}`).join(',')}]`,
+      resources: keys.length === 0 ? '[]' : this.resources(keys),
     };
   }
 
+  private resources(arns: readonly string[]): string {
+    const [arn] = arns;
+    if (arns.length === 1 && arn === this.keyArn) return this.keyText;
+    this.keyText = `[${arns.map((each) => `${this.keyStart}${JSON.stringify(each)}}`).join(',')}]`;
+    this.keyArn = arns.length === 1 ? arn : undefined;
+    return this.keyText;
+  }
+
   /** Clients send the same again and again. */
-  private userAgentOf(userAgent: string | undefined): string {
-    if (userAgent !== this.userAgent) {
+  private sourceOf({ ip, userAgent }: EndedRequest['source']): string {
+    if (ip !== this.ip || userAgent !== this.userAgent) {
+      this.ip = ip;
       this.userAgent = userAgent;
-      this.userAgentText = userAgent === undefined ? 'null' : JSON.stringify(userAgent.slice(0, mostUserAgent));
+      const agent = userAgent === undefined ? 'null' : JSON.stringify(userAgent.slice(0, mostUserAgent));
+      this.sourceText = `,"sourceIPAddress":${JSON.stringify(ip)},"userAgent":${agent}`;
     }
-    return this.userAgentText;
+    return this.sourceText;
   }
 }
 

@@ -5,7 +5,7 @@ import { StaleKeyError } from '../keys/key-repository.js';
 import { resolveKey } from '../operations/kms.js';
 import { audited } from './audit/command-audit.js';
 import { dataDirectory } from './data-directory.js';
-import { withKeyMetadata } from './key-metadata-store.js';
+import { type KeyMetadataStore, withKeyMetadata } from './key-metadata-store.js';
 import { openOwnToken } from './own-token.js';
 import { sealStore } from './sealed-store.js';
 
@@ -22,22 +22,27 @@ const attempts = 5;
  */
 export function resetKeyPolicy(settings: Settings, key: string, warn: (what: string) => void): Promise<string> {
   const event = { source: 'kms.amazonaws.com', name: 'ResetKeyPolicy', parameters: { keyId: key } } as const;
-  return audited(settings, event, () => resetPolicy(settings, key, warn));
+  return withKeyMetadata(settings, (opened) =>
+    audited(settings, event, () => resetPolicy(settings, opened, key, warn)),
+  );
 }
 
-function resetPolicy(settings: Settings, key: string, warn: (what: string) => void): Promise<string> {
-  return withKeyMetadata(settings, async (opened) => {
-    await sealStore({ token: openOwnToken(settings, dataDirectory(settings), warn), store: opened.store }, warn);
-    for (let attempt = 1; ; attempt++) {
-      const record = await resolveKey(opened, key, true);
-      try {
-        await opened.keys.change(record, {
-          policy: { text: defaultKeyPolicy(settings.accountId), principals: nobodyNamed },
-        });
-        return record.arn;
-      } catch (error) {
-        if (!(error instanceof StaleKeyError) || attempt === attempts) throw error;
-      }
+async function resetPolicy(
+  settings: Settings,
+  opened: KeyMetadataStore,
+  key: string,
+  warn: (what: string) => void,
+): Promise<string> {
+  await sealStore({ token: openOwnToken(settings, dataDirectory(settings), warn), store: opened.store }, warn);
+  for (let attempt = 1; ; attempt++) {
+    const record = await resolveKey(opened, key, true);
+    try {
+      await opened.keys.change(record, {
+        policy: { text: defaultKeyPolicy(settings.accountId), principals: nobodyNamed },
+      });
+      return record.arn;
+    } catch (error) {
+      if (!(error instanceof StaleKeyError) || attempt === attempts) throw error;
     }
-  });
+  }
 }

@@ -68,7 +68,7 @@ const isAnswered = async () => expect((await call(service, 'ListKeys', {})).stat
       for (let i = 0; i < 3; i++) expect(await call(service, 'CreateKey', {})).toMatchObject(refusal);
       const logged = await service.logged(/the audit log cannot be written: requests are refused until it can/);
       expect(logged).toHaveLength(1);
-    expect(service.stderr).not.toMatch(/"request failed"/);
+      expect(service.stderr).not.toMatch(/"request failed"/);
       full.makeRoom();
       await within(5_000, isAnswered);
       await service.logged(/the audit log is written again/);
