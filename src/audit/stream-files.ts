@@ -1,7 +1,19 @@
-import { closeSync, createReadStream, fdatasyncSync, openSync, readdirSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  createReadStream,
+  existsSync,
+  fdatasyncSync,
+  openSync,
+  readdirSync,
+  readSync,
+  statSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { integrityOf, lineHash, parseStreamFileName, type StreamHead, type StreamKind } from './format.js';
 import { wholeLines } from './whole-lines.js';
+
+/** In the last event of a stream that ended in order. */
+const endOfOrder = '"eventName":"EndStream"';
 
 export interface StreamFile {
   readonly name: string;
@@ -71,12 +83,30 @@ export async function endOfStream(
       if (integrity?.stream !== stream || !continues) return { head, isEnded: false, tornBytes: bytes - last };
       last = start + end;
       head = { stream, sequence: integrity.sequence, hash: lineHash(line), file: name, bytes: last };
-      isEnded = text.includes('"eventName":"EndStream"');
+      isEnded = text.includes(endOfOrder);
     }
     tornBytes = Math.max(0, statSync(path).size - last);
     synchronise(path);
   }
   return { head, isEnded, tornBytes };
+}
+
+/** Longer than the last event of a stream, in bytes. */
+const tailBytes = 64 * 1024;
+
+/** Whether the line that a head names says that its stream ended in order; true also where its file was removed. */
+export function endsInOrder(directory: string, { file, bytes }: StreamHead): boolean {
+  const path = join(directory, file);
+  if (!existsSync(path)) return true;
+  const tail = Buffer.alloc(Math.min(bytes, tailBytes));
+  const opened = openSync(path, 'r');
+  try {
+    readSync(opened, tail, 0, tail.length, bytes - tail.length);
+  } finally {
+    closeSync(opened);
+  }
+  const lines = tail.toString().split('\n');
+  return lines.at(-2)?.includes(endOfOrder) ?? false;
 }
 
 function synchronise(path: string): void {

@@ -108,9 +108,9 @@ export class WorkerFleet {
     return [...this.members].filter(({ state, worker }) => state !== 'starting' && worker.isConnected());
   }
 
-  /** Those that write to the audit log: one that starts does not listen yet. */
+  /** Those that write to the audit log, or are about to. */
   auditing(): readonly AuditedWorker[] {
-    return [...this.members].filter(({ state, worker }) => state !== 'starting' && worker.isConnected());
+    return [...this.members].filter(({ worker }) => worker.isConnected());
   }
 
   /** Those that can be given connections: those that are ready, not held up if possible, or else those that wait. */

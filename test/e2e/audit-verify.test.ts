@@ -1,10 +1,11 @@
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { parseStreamFileName } from '../../src/audit/format.js';
+import { chainedLine, lineHash, parseStreamFileName } from '../../src/audit/format.js';
 import { auditEvents } from '../../src/audit/read.js';
 import { verifyAuditLog } from '../../src/audit/verify.js';
+import { withService } from '../service/backup.js';
 import { newUser } from '../service/identities.js';
 import { refusal } from '../service/refusal.js';
 import { hsmKms, Service } from '../service/service.js';
@@ -89,6 +90,28 @@ test('killed in the middle of writing, it is whole up to the last complete event
   expect(after).toMatchObject({ findings: [], unsignedEvents: 0, openStreams: 3 });
   expect(after.events).toBeGreaterThan(killed.events);
   cpSync(directory, copy, { recursive: true });
+});
+
+test('events that are added to streams that are over are not signed by the next checkpoint, and are found', async () => {
+  const directory = join(temporary, 'added');
+  cpSync(service.dataDir, directory, { recursive: true });
+  const audit = join(directory, 'audit');
+  const over = filesOf(audit).filter((name) => /-(worker|supervisor)-/.test(name));
+  expect(over.length).toBeGreaterThan(4);
+  for (const name of over) {
+    const last = linesOf(join(audit, name)).at(-1) as string;
+    const { stream, sequence } = JSON.parse(last).integrity;
+    const record = last.replace(/"eventName":"[^"]+"/, '"eventName":"ListKeys"').replace(/,"integrity":.*$/, '}');
+    appendFileSync(join(audit, name), `${chainedLine(record, stream, sequence + 1, lineHash(last))}\n`);
+  }
+  expect((await hsmKms('init', '--data-dir', directory)).code).toBe(0);
+  await withService(directory, async () => {
+    await within(10_000, async () =>
+      expect((await verifyAuditLog({ directory: audit, publicKey })).checkpoints).toBeGreaterThan(0),
+    );
+  });
+  const { findings } = await verifyAuditLog({ directory: audit, publicKey });
+  expect(new Set(findings.map(({ file }) => file))).toEqual(new Set(over));
 });
 
 describe('hsm-kms audit verify', () => {

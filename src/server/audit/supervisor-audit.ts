@@ -5,7 +5,7 @@ import { CheckpointChain } from '../../audit/checkpoint-chain.js';
 import type { EventStream } from '../../audit/event-stream.js';
 import { compareHeads, merkleRoot, type StreamHead } from '../../audit/format.js';
 import { type ServiceEventName, ServiceRecords } from '../../audit/service-record.js';
-import { endOfStream, type StoredStream, storedStreams } from '../../audit/stream-files.js';
+import { endOfStream, endsInOrder, type StoredStream, storedStreams } from '../../audit/stream-files.js';
 import { forwardAddresses } from '../../config/audit-forward.js';
 import { type Settings, settingNames, shownValue } from '../../config/settings.js';
 import type { Metrics } from '../../metrics/metrics.js';
@@ -30,9 +30,13 @@ const soon = 1_000;
 export class SupervisorAudit {
   readonly workers = new AuditedWorkers();
   private readonly stream: EventStream;
-  private readonly announced: Set<string>;
+  private readonly announced: Map<string, number>;
   /** How far streams went that others have written, when they were looked at. */
   private readonly seen = new Map<string, string>();
+  /** A stream may have ended by a crash, which cannot be said before all workers are heard. */
+  private isRecoveryPending = false;
+  /** Streams of which nothing is covered any more. */
+  private readonly over = new Set<string>();
   /** Streams that are being written; undefined when not all of them are known. */
   private live: ReadonlySet<string> | undefined;
   private timer: NodeJS.Timeout | undefined;
@@ -68,7 +72,7 @@ export class SupervisorAudit {
     private readonly log: Logger,
     private readonly directory: string,
     private readonly chain: CheckpointChain,
-    announced: Set<string>,
+    announced: Map<string, number>,
   ) {
     this.announced = announced;
     const { region, accountId } = settings;
@@ -138,7 +142,8 @@ export class SupervisorAudit {
     this.timer = setTimeout(() => {
       this.making = this.checkpoint().then(async () => {
         await this.removeOldFiles();
-        if (!this.isStopped) this.checkpointIn(this.settings.auditCheckpointSeconds * 1000);
+        if (this.isStopped) return;
+        this.checkpointIn(this.isRecoveryPending ? soon : this.settings.auditCheckpointSeconds * 1000);
       });
     }, milliseconds);
   }
@@ -156,8 +161,9 @@ export class SupervisorAudit {
 
   private async rememberRemoval(files: readonly object[]): Promise<boolean> {
     this.tell('RemoveAuditFiles', { files });
-    await this.stream.flush();
-    return this.stream.trouble === undefined;
+    // signed before the files go: without it, nobody could tell this from somebody else's removing them
+    await this.checkpoint();
+    return this.stream.trouble === undefined && this.unsignedSince === undefined;
   }
 
   /** Never throws: what fails is tried again at the next. */
@@ -189,25 +195,46 @@ export class SupervisorAudit {
   /** The ends of all streams that have grown since the last checkpoint. */
   private async grownHeads(): Promise<StreamHead[]> {
     const { told, areAllHeard } = await this.workers.heads();
+    this.isRecoveryPending = false;
     const own = await this.stream.flush();
     this.live = areAllHeard ? new Set([...told.keys(), ...(own ? [own.stream] : [])]) : undefined;
     if (own) told.set(own.stream, own);
     for (const stored of storedStreams(this.directory)) {
-      if (told.has(stored.stream) || !this.mayHaveGrown(stored)) continue;
+      if (told.has(stored.stream) || this.isOver(stored)) continue;
+      const isAnnounced = stored.kind === 'cli' || this.announced.has(stored.stream);
+      if (isAnnounced && !this.mayHaveGrown(stored)) continue;
       const covered = this.chain.covered.get(stored.stream);
       this.seen.set(stored.stream, extentOf(stored));
       const { head, isEnded, tornBytes } = await endOfStream(this.directory, stored, covered);
       if (head) told.set(stored.stream, head);
       // the next supervisor says so, where this one has said its last
-      if (isEnded || this.isClosed || !areAllHeard || stored.kind === 'cli') continue;
-      if (this.announced.has(stored.stream)) continue;
-      this.announced.add(stored.stream);
+      if (isEnded || this.isClosed || isAnnounced) continue;
+      if (!areAllHeard) {
+        // it may be that of a worker that starts
+        this.isRecoveryPending = true;
+        continue;
+      }
       const { sequence: lastSequence = 0, hash: lastHash, file, bytes } = head ?? {};
+      this.announced.set(stored.stream, lastSequence);
       this.tell('RecoverStream', { stream: stored.stream, file, lastSequence, lastHash, bytes, tornBytes });
     }
     const { covered } = this.chain;
     const grown = [...told.values()].filter(({ stream, sequence }) => covered.get(stream)?.sequence !== sequence);
     return grown.sort(compareHeads);
+  }
+
+  /**
+   * A checkpoint covers it to its last event, or to where it is known to have ended by a crash: what is behind that does
+   * not belong to it, and is not signed.
+   */
+  private isOver({ stream }: StoredStream): boolean {
+    if (this.over.has(stream)) return true;
+    const covered = this.chain.covered.get(stream);
+    if (covered === undefined) return false;
+    const isRecovered = covered.sequence >= (this.announced.get(stream) ?? Number.POSITIVE_INFINITY);
+    if (!isRecovered && !endsInOrder(this.directory, covered)) return false;
+    this.over.add(stream);
+    return true;
   }
 
   /** What a checkpoint covers to its last byte has not, and what was looked at and is as it was. */
