@@ -14,7 +14,16 @@ import { whyNoSid } from '../test/service/sid/set-up.mjs';
 /** Suites in which the token does the work. */
 const overNss = [
   ...['create-key', 'encryption-symmetric', 'encryption-rsa', 'data-keys', 'signing', 'macs'],
-  ...['key-agreement', 'rotation', 'import', 'keys-cannot-leave', 'persistence', 'workers', 'evidence'],
+  ...[
+    'key-agreement',
+    'rotation',
+    'import',
+    'keys-cannot-leave',
+    'persistence',
+    'workers',
+    'evidence',
+    'audit-secrets',
+  ],
 ];
 /** Suites that meet what a newer NSS has and an older has not. */
 const overNewerNss = ['create-key', 'signing', 'ml-dsa', 'import-in-token', 'keys-cannot-leave'];
@@ -22,7 +31,18 @@ const overNewerNss = ['create-key', 'signing', 'ml-dsa', 'import-in-token', 'key
 /** Suites in which the store does the work. */
 const overPostgres = [
   ...['aliases', 'create-key', 'grants', 'grants-ending', 'tags', 'rotation', 'rotation-schedule', 'import-lifecycle'],
-  ...['identity', 'custom-key-stores', 'keys-in-key-stores', 'last-usage', 'paging', 'secrets', 'workers', 'quotas'],
+  ...[
+    'identity',
+    'custom-key-stores',
+    'keys-in-key-stores',
+    'last-usage',
+    'paging',
+    'secrets',
+    'workers',
+    'quotas',
+    'jwks',
+    'seals',
+  ],
 ];
 
 /** Suites over what fails, one at a time: they look at how soon the service is back, and nodes at how soon they agree. */

@@ -23,11 +23,12 @@ test('the settings that docs/several-nodes.md names by their names in YAML are s
   expect(new Set(mentioned)).toContain('databaseConnections');
 });
 
-test('the nodes of docker-compose.cluster.yml are alike, and share token and database', () => {
+test('the nodes of docker-compose.cluster.yml are alike but for the volumes of their audit logs, and share token and database', () => {
   const file = readFileSync(resolve(root, 'docker-compose.cluster.yml'), 'utf8');
   const { services } = parse(file, { merge: true });
-  expect(services['node-1']).toEqual(services['node-2']);
-  expect(services['node-1'].volumes).toEqual(['token:/softhsm']);
+  const { volumes, ...node } = services['node-1'];
+  expect({ ...node, volumes: ['token:/softhsm', 'node-2:/data'] }).toEqual(services['node-2']);
+  expect(volumes).toEqual(['token:/softhsm', 'node-1:/data']);
   expect(services.init.environment).toEqual({
     ...services['node-1'].environment,
     HSM_KMS_DATABASE_MIGRATION: 'automatic',
