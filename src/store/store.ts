@@ -98,12 +98,16 @@ export class Store {
   }
 
   /** All that are not made yet, in one transaction. @returns why nothing was changed */
-  private async migrateBy(migrations: Record<string, Migration>): Promise<unknown> {
-    const own = this.database.migrations?.();
-    const db = own ? new Kysely<unknown>(own) : this.db;
-    const { error } = await new Migrator({ db, provider: { getMigrations: async () => migrations } }).migrateToLatest();
-    if (own) await db.destroy();
-    return error;
+  private migrateBy(migrations: Record<string, Migration>): Promise<unknown> {
+    // Kysely looks at all tables before it takes a lock, which PostgreSQL refuses while another process changes them
+    return this.exclusively('migrations', async () => {
+      const own = this.database.migrations?.();
+      const db = own ? new Kysely<unknown>(own) : this.db;
+      const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } });
+      const { error } = await migrator.migrateToLatest();
+      if (own) await db.destroy();
+      return error;
+    });
   }
 
   /** Records as they are at this moment of the store. @param db what `read` gave, or each query by itself */
