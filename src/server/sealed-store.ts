@@ -48,11 +48,15 @@ export async function sealStore(
       `The token ${JSON.stringify(label)} (serial number ${serialNumber}) does not have the key that the database is sealed by: put that token's newest back-up back.`,
     );
   }
+  let isMade = false;
   const decide = async ({ isSealed, isEmpty }: SealState) => {
     // another process was faster
     if (isSealed) return false;
-    if (!sealing.isReady()) await sealing.prepare();
-    else if (!isEmpty) {
+    if (!sealing.isReady()) {
+      await sealing.prepare();
+      // asked again when the transaction has to be made again
+      isMade = true;
+    } else if (!isEmpty && !isMade) {
       throw new UnsealedStoreError(
         'The database has no seals, although the token has sealed one: somebody has taken them away, or has put back a database from before they were made. Look at what is in it; if that is right, type: hsm-kms reseal --all',
       );

@@ -9,7 +9,7 @@ import type { Schema, StoreRevisionTable } from './schema.js';
 import type { Change } from './seal/change.js';
 import { Records } from './seal/records.js';
 import type { Seals } from './seal/seals.js';
-import { beginChange, examineSeals, type StoreExamination, sealAll } from './seal/whole-store.js';
+import { beginChange, examineSeals, hasNoRecords, type StoreExamination, sealAll } from './seal/whole-store.js';
 import { openSqlite } from './sqlite.js';
 import { type CacheUses, meterQuery, type StoreMeter } from './store-meter.js';
 
@@ -21,7 +21,7 @@ const firstPause = 20;
 /** How a store is found before its records are sealed. */
 export interface SealState {
   readonly isSealed: boolean;
-  /** It has no principals, so nobody can do anything with it yet. */
+  /** It has none of the records that are sealed. */
   readonly isEmpty: boolean;
 }
 
@@ -140,11 +140,7 @@ export class Store {
   sealAll(decide: (state: SealState) => Promise<boolean>, skipped = 0): Promise<number> {
     return this.revise(async (transaction, { revision: next, seal }) => {
       const revision = next + skipped;
-      const { n } = await transaction
-        .selectFrom('principals')
-        .select(({ fn }) => fn.countAll<number>().as('n'))
-        .executeTakeFirstOrThrow();
-      const doIt = await decide({ isSealed: seal !== null, isEmpty: Number(n) === 0 });
+      const doIt = await decide({ isSealed: seal !== null, isEmpty: await hasNoRecords(transaction) });
       if (!doIt) return { result: 0, committed: () => {} };
       if (skipped > 0) await transaction.updateTable('store_revision').set({ revision }).execute();
       const { records, committed } = await sealAll(transaction, this.expectSeals(), revision);

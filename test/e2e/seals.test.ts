@@ -186,6 +186,32 @@ describeWith("the service's own SoftHSM2", 'a database without seals', () => {
     expect(await sealFindings()).toMatchObject([{ severity: 'ok' }]);
   });
 
+  test('is refused also when nobody is left in it: what else is there would be believed', async () => {
+    await withoutSeals(true);
+    tamper(service, 'create table kept as select * from principals');
+    tamper(service, 'create table kept_keys as select * from access_keys');
+    tamper(service, 'create table kept_attached as select * from attached_policies');
+    tamper(service, 'create table kept_inline as select * from inline_policies');
+    tamper(service, 'create table kept_tags as select * from principal_tags');
+    tamper(service, 'delete from principals');
+    await expect(service.serve()).rejects.toThrow(/The database has no seals, although the token has sealed one/);
+    tamper(service, 'insert into principals select * from kept');
+    for (const [table, kept] of [
+      ['access_keys', 'kept_keys'],
+      ['attached_policies', 'kept_attached'],
+      ['inline_policies', 'kept_inline'],
+      ['principal_tags', 'kept_tags'],
+    ]) {
+      tamper(service, `delete from ${table}`);
+      tamper(service, `insert into ${table} select * from ${kept}`);
+      tamper(service, `drop table ${kept}`);
+    }
+    tamper(service, 'drop table kept');
+    reseal(service, '--all');
+    await service.serve();
+    await service.kms.listKeys();
+  });
+
   test('is refused when it is sealed, and the token does not have the key', async () => {
     await service.stop();
     await destroyObjects(service.dataDir, 'hsm-kms record sealing key');

@@ -36,6 +36,14 @@ async function sealedSet(seals: Seals, { record_set, seal }: RevisionRow): Promi
   return set;
 }
 
+/** Whether there is nothing that would be sealed. */
+export async function hasNoRecords(db: Kysely<Schema>): Promise<boolean> {
+  for (const table of sealedTableNames) {
+    if (await db.selectFrom(table).select('seal').limit(1).executeTakeFirst()) return false;
+  }
+  return true;
+}
+
 /** Seals every record as it is, whoever wrote it. @param revision of the change. @returns what is to be remembered */
 export async function sealAll(
   transaction: Transaction<Schema>,
