@@ -29,11 +29,11 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 # the largest of what a build does not need is not made a layer of
 RUN npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier \
- && rm -rf /root/.npm node_modules/@biomejs node_modules/@swc
+ && rm -rf /root/.npm node_modules/@biomejs node_modules/@swc node_modules/@typescript
 COPY tsconfig.json ./
+COPY scripts/bundle.mjs scripts/
 COPY src src
-RUN npx tsc -p tsconfig.json --declaration false --sourceMap false \
- && chmod +x dist/cli/main.js && rm -r dist/testcontainers
+RUN node scripts/bundle.mjs && rm -r dist/testcontainers
 
 FROM node:${NODE_VERSION}-bookworm-slim
 # npm is not needed to run; without it there is less to keep up to date

@@ -15,7 +15,7 @@ export default {
   globalSetup: '<rootDir>/test/service/set-up.mjs',
   globalTeardown: '<rootDir>/test/service/tear-down.mjs',
   testMatch: ['<rootDir>/test/**/*.test.ts'],
-  modulePathIgnorePatterns: ['<rootDir>/dist/'],
+  modulePathIgnorePatterns: ['<rootDir>/build/', '<rootDir>/dist/'],
   testTimeout: 60_000,
   maxWorkers: 2,
 };

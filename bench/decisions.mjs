@@ -1,6 +1,6 @@
-import { decidePermission } from '../dist/authorization/authorize.js';
-import { findActionRule } from '../dist/authorization/policy/actions.js';
-import { parsePolicy } from '../dist/authorization/policy/document.js';
+import { decidePermission } from '../build/authorization/authorize.js';
+import { findActionRule } from '../build/authorization/policy/actions.js';
+import { parsePolicy } from '../build/authorization/policy/document.js';
 
 const account = '111122223333';
 const keyArn = `arn:aws:kms:us-east-1:${account}:key/1234abcd-12ab-34cd-56ef-1234567890ab`;
@@ -71,8 +71,8 @@ export async function measureDecisions({ options: { decisions }, keep, progress 
 }
 
 /**
- * @param {import('../dist/authorization/policy/document.js').PolicyDocument} keyPolicy
- * @param {import('../dist/authorization/policy/document.js').PolicyDocument[]} identityPolicies
+ * @param {import('../build/authorization/policy/document.js').PolicyDocument} keyPolicy
+ * @param {import('../build/authorization/policy/document.js').PolicyDocument[]} identityPolicies
  */
 function decider(keyPolicy, identityPolicies) {
   const rule = findActionRule('kms:Decrypt', 'key')?.rule;

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pkcs11 from 'pkcs11js';
-import { softHsmModule } from '../dist/token/softhsm.js';
+import { softHsmModule } from '../build/token/softhsm.js';
 import { directCalls } from './direct-calls.mjs';
 
 /**

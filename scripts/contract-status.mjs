@@ -4,7 +4,7 @@
  *
  *     node scripts/contract-status.mjs [--check] [--build DIR] [--readme FILE]
  *
- * --check changes nothing and fails when README.md says something else. --build: where the build is, if not in dist/.
+ * --check changes nothing and fails when README.md says something else. --build: where the modules are, if not in build/.
  */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -51,7 +51,7 @@ const families = {
 const { check, build, readme } = parseArgs({
   options: {
     check: { type: 'boolean', default: false },
-    build: { type: 'string', default: join(root, 'dist') },
+    build: { type: 'string', default: join(root, 'build') },
     readme: { type: 'string', default: join(root, 'README.md') },
   },
 }).values;

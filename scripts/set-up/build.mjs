@@ -1,10 +1,10 @@
-/** dist/ as the sources have it. */
+/** build/ and dist/ as the sources have it. */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runWithProgress } from './progress.mjs';
 
-/** Holds the digest of what dist/ was built from. */
+/** Holds the digest of what they were built from. */
 const stampFile = 'dist/.build-stamp';
 
 /** All that a build depends on. */
@@ -13,7 +13,7 @@ function sourceFiles() {
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
     .sort();
-  return ['package.json', 'package-lock.json', 'tsconfig.json', ...sources];
+  return ['package.json', 'package-lock.json', 'tsconfig.json', 'scripts/bundle.mjs', ...sources];
 }
 
 function digestOf(files) {
@@ -35,7 +35,7 @@ export async function build() {
   const digest = digestOf(files);
   if (isFresh(files, digest)) return;
   // whole, so that no file stays whose source is gone
-  rmSync('dist', { recursive: true, force: true });
+  for (const directory of ['build', 'dist']) rmSync(directory, { recursive: true, force: true });
   await runWithProgress('Building', 'npm', ['run', '--silent', 'build']);
   writeFileSync(stampFile, digest);
 }

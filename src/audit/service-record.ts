@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { version } from '../version.js';
+import { version } from '../config/version.js';
 import { isoTime } from './iso-time.js';
 import { type AuditedHome, eventVersion } from './request-record.js';
 

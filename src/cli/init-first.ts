@@ -12,7 +12,7 @@ import { settingsFlags } from './settings-options.js';
  * @returns false when it failed and has said why, or was stopped; the process' exit code is set
  */
 export async function initialiseFirst(options: Readonly<Record<string, unknown>>): Promise<boolean> {
-  const main = fileURLToPath(new URL('./main.js', import.meta.url));
+  const main = fileURLToPath(new URL('../cli/main.js', import.meta.url));
   const child = spawn(process.execPath, [main, 'init', ...settingsFlags(options)], {
     env: { ...process.env, ...pinAnnouncement() },
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],

@@ -25,8 +25,8 @@ import {
 import type { Logger } from 'pino';
 import { resourceAttributes, type TracesSampler, tracesUrl } from '../config/otel.js';
 import type { Settings } from '../config/settings.js';
+import { version } from '../config/version.js';
 import type { Recorder, RequestResult, Step, TracedRequest, Tracing } from '../http/tracing.js';
-import { version } from '../version.js';
 
 /** How long the last spans may hold up a worker that ends, in milliseconds. */
 const flushMilliseconds = 1_000;

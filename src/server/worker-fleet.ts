@@ -91,7 +91,7 @@ export class WorkerFleet {
     private readonly log: Logger,
     private readonly events: FleetEvents,
   ) {
-    cluster.setupPrimary({ exec: fileURLToPath(new URL('./worker-main.js', import.meta.url)) });
+    cluster.setupPrimary({ exec: fileURLToPath(new URL('../server/worker-main.js', import.meta.url)) });
     this.heartbeat = setInterval(() => this.endThoseThatHang(), heartbeatMilliseconds);
     for (let each = 0; each < settings.workers; each++) this.launch();
   }

@@ -1,3 +1,4 @@
+import { version } from '../config/version.js';
 import type { Recorder } from '../http/tracing.js';
 import { type Inventory, takeInventory } from '../keys/inventory.js';
 import type { Families } from '../metrics/metrics.js';
@@ -5,7 +6,6 @@ import { type MetricSamples, Metrics } from '../metrics/metrics.js';
 import type { RequestQuotas } from '../operations/request-quotas.js';
 import type { Store } from '../store/store.js';
 import type { QueryKind } from '../store/store-meter.js';
-import { version } from '../version.js';
 import { watchProcess } from './process-metrics.js';
 
 /** What a worker says when it is asked what it has counted. */

@@ -44,7 +44,7 @@ export class Scout {
 
   private send(): void {
     if (this.ended) return;
-    const child = fork(fileURLToPath(new URL('./scout-main.js', import.meta.url)), {
+    const child = fork(fileURLToPath(new URL('../token/scout-main.js', import.meta.url)), {
       env: { ...process.env, HSM_KMS_WORKER_SETTINGS: undefined },
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });

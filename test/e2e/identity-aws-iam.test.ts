@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Command } from 'commander';
 import { addIdentityCommand } from '../../src/cli/identity.js';
 import { hasBoto3 } from '../service/botocore.js';
-import { built } from '../service/built-service.js';
+import { builtModules } from '../service/built-service.js';
 import { identityJson, identityRefusal, policyText } from '../service/identities.js';
 import { accountId, Service, serviceEnvironment, serviceNode, userArn } from '../service/service.js';
 
@@ -85,7 +85,7 @@ function documented(): Case[] {
 function printed(): Case[] {
   const all = commands.map((command) => command.replaceAll('file://', `file://${service.dataDir}/`).split(' '));
   const script = fileURLToPath(new URL('../service/identity-commands.mjs', import.meta.url));
-  const { stdout, stderr } = spawnSync(serviceNode(), [script, built], {
+  const { stdout, stderr } = spawnSync(serviceNode(), [script, builtModules], {
     input: JSON.stringify(all.map((words) => [...words, '--data-dir', service.dataDir])),
     encoding: 'utf8',
     env: serviceEnvironment(service.dataDir),

@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { expectFreshBuild, mainModule } from '../service/built-service.js';
+import { builtModules, expectFreshBuild } from '../service/built-service.js';
 import { cleanEnvironment } from '../service/service.js';
 
 let directory: string;
@@ -15,8 +15,7 @@ beforeAll(() => {
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 function contractStatus(...parameters: string[]): Promise<{ stdout: string }> {
-  const build = dirname(dirname(mainModule));
-  const script = ['scripts/contract-status.mjs', '--build', build, ...parameters];
+  const script = ['scripts/contract-status.mjs', '--build', builtModules, ...parameters];
   return promisify(execFile)(process.execPath, script, { env: cleanEnvironment() });
 }
 

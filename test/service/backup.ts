@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { cpSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { built, mainModule } from './built-service.js';
+import { builtModules, mainModule } from './built-service.js';
 import { type Service, serviceEnvironment, serviceNode } from './service.js';
 import { testedDatabase } from './tested-database.js';
 
@@ -41,7 +41,7 @@ export function besideCopiedToken(service: Service, directory: string, ...withou
 /** Makes of an archive one of a version from before there were seals. */
 export function olderArchive({ dataDir }: Service, archive: string, older: string): void {
   const script = join(import.meta.dirname, 'older-archive.mjs');
-  execFileSync(serviceNode(), [script, built, dataDir, archive, older], { env: serviceEnvironment(dataDir) });
+  execFileSync(serviceNode(), [script, builtModules, dataDir, archive, older], { env: serviceEnvironment(dataDir) });
 }
 
 /** Runs a command, and kills it when a file of some name has appeared, and a little later. @returns its exit code */

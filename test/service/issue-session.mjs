@@ -6,8 +6,8 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-const [dist, dataDir, session] = process.argv.slice(2);
-const load = (module) => import(pathToFileURL(join(dist, module)).href);
+const [modules, dataDir, session] = process.argv.slice(2);
+const load = (module) => import(pathToFileURL(join(modules, module)).href);
 
 const { loadSettings } = await load('config/load-settings.js');
 const { dataDirectory } = await load('server/data-directory.js');

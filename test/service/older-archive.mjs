@@ -6,8 +6,8 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-const [dist, dataDir, archive, older] = process.argv.slice(2);
-const load = (module) => import(pathToFileURL(join(dist, module)).href);
+const [modules, dataDir, archive, older] = process.argv.slice(2);
+const load = (module) => import(pathToFileURL(join(modules, module)).href);
 const { loadSettings } = await load('config/load-settings.js');
 const { withOwnToken } = await load('server/backup/back-up.js');
 const { readArchive } = await load('server/backup/read-archive.js');

@@ -1,10 +1,9 @@
 import { execFile } from 'node:child_process';
-import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Sha256 } from '@aws-crypto/sha256-js';
 import { SignatureV4 } from '@smithy/signature-v4';
-import { mainModule } from './built-service.js';
+import { builtModules } from './built-service.js';
 import { type Answer, send } from './http.js';
 import { accountId, type Credentials, region, type Service, serviceEnvironment, serviceNode } from './service.js';
 
@@ -93,7 +92,7 @@ export async function issueSession(service: Service, session: object): Promise<R
   const program = fileURLToPath(new URL('issue-session.mjs', import.meta.url));
   const { stdout } = await promisify(execFile)(
     serviceNode(),
-    [program, dirname(dirname(mainModule)), service.dataDir, JSON.stringify(session)],
+    [program, builtModules, service.dataDir, JSON.stringify(session)],
     { env: serviceEnvironment(service.dataDir) },
   );
   return JSON.parse(stdout);

@@ -7,7 +7,7 @@ import { Kysely, Migrator, sql } from 'kysely';
 import { firstSchema } from '../../src/store/migrations/0001-first-schema.js';
 import { openPostgres } from '../../src/store/postgres.js';
 import { openSqlite } from '../../src/store/sqlite.js';
-import { mainModule } from '../service/built-service.js';
+import { builtModules } from '../service/built-service.js';
 import { TestStore } from '../service/store.js';
 import { testedDatabase } from '../service/tested-database.js';
 
@@ -95,7 +95,7 @@ test('identities of the first schema are kept; administrators have Administrator
 
 test("processes that bring the schema up to date at the same time do not get in each other's way", async () => {
   await firstVersion();
-  const storeModule = pathToFileURL(join(mainModule, '../../store/store.js')).href;
+  const storeModule = pathToFileURL(join(builtModules, 'store/store.js')).href;
   const script = `const { Store } = await import(${JSON.stringify(storeModule)});
     const store = Store.open(${JSON.stringify(testedDatabase.location(opened.directory))});
     await store.migrate();

@@ -4,7 +4,7 @@ import { EventStream, type Interruption, type StreamWatcher } from '../../audit/
 import type { StreamKind } from '../../audit/format.js';
 import type { ServiceRecords } from '../../audit/service-record.js';
 import type { Settings } from '../../config/settings.js';
-import { version } from '../../version.js';
+import { version } from '../../config/version.js';
 import { auditDirectory, makePrivateDirectory } from '../data-directory.js';
 
 /** The directory of the audit log, made where it is missing. @throws Error in one sentence that says what to do */

@@ -8,8 +8,8 @@ import { type ServiceEventName, ServiceRecords } from '../../audit/service-recor
 import { endOfStream, endsInOrder, type StoredStream, storedStreams } from '../../audit/stream-files.js';
 import { forwardAddresses } from '../../config/audit-forward.js';
 import { type Settings, settingNames, shownValue } from '../../config/settings.js';
+import { version } from '../../config/version.js';
 import type { Metrics } from '../../metrics/metrics.js';
-import { version } from '../../version.js';
 import { type ExclusiveLock, takeExclusiveLock } from '../exclusive-lock.js';
 import type { AuditedWorker } from './audited-workers.js';
 import { AuditedWorkers } from './audited-workers.js';

@@ -1,9 +1,9 @@
 import type { Settings } from '../../config/settings.js';
+import { version } from '../../config/version.js';
 import { knownMigrations } from '../../store/database-identity.js';
 import { countRows, readRows } from '../../store/rows.js';
 import { Sealer } from '../../token/sealing.js';
 import type { Token } from '../../token/token.js';
-import { version } from '../../version.js';
 import { dataDirectory, expectInitialised } from '../data-directory.js';
 import { openOwnToken } from '../own-token.js';
 import { storeOfSettings } from '../store-of-settings.js';

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { pino } from 'pino';
 import type { Settings } from '../../config/settings.js';
+import { version } from '../../config/version.js';
 import { attestationSourceOf } from '../../evidence/attestation-sources.js';
 import {
   type AttestationFile,
@@ -20,7 +21,6 @@ import { KeyRepository } from '../../keys/key-repository.js';
 import { type Kms, resolveKey } from '../../operations/kms.js';
 import type { Store } from '../../store/store.js';
 import type { Token } from '../../token/token.js';
-import { version } from '../../version.js';
 import { composeKms } from '../compose-kms.js';
 import { auditDirectory } from '../data-directory.js';
 import { keyStoreTokenSettings, tokenWithoutPin } from '../token-settings.js';

@@ -1,4 +1,4 @@
-import { version } from '../../../version.js';
+import { version } from '../../../config/version.js';
 import type { Destination } from './destination.js';
 
 const answerMilliseconds = 10_000;
