@@ -125,7 +125,7 @@ describe('grant tokens', () => {
 
   test('must be tokens of this service', async () => {
     const { GrantToken = '' } = await kms.createGrant(grant());
-    const stranger = await Service.start();
+    const stranger = await Service.start({ unlikeOthers: true });
     const { KeyId: theirs } = await stranger.newKey();
     const { GrantToken: foreign = '' } = await stranger.kms.createGrant(
       grant({ KeyId: theirs, GranteePrincipal: userArn('administrator') }),

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { type CreateKeyRequest, KMS } from '@aws-sdk/client-kms';
 import { expectFreshBuild, mainModule } from './built-service.js';
 import { cleanEnvironment } from './clean-environment.js';
+import { copyInitialised } from './copy-of-data.js';
 import { testedDatabase } from './tested-database.js';
 import { testedToken } from './tested-token.js';
 
@@ -31,6 +32,8 @@ export interface ServiceOptions {
   readonly environment?: NodeJS.ProcessEnv;
   /** False where there is nothing for `init` to make. */
   readonly initialise?: boolean;
+  /** True where no other service of this run may have the same keys in its token, nor the same administrator's. */
+  readonly unlikeOthers?: boolean;
   /** What is done between `init` and the first `serve`. */
   readonly prepare?: (dataDir: string) => Promise<void>;
 }
@@ -43,7 +46,8 @@ export interface Credentials {
 }
 
 /**
- * The real service as a person starts it, over a token of its own, SoftHSM2's by default (tested-token.ts): `hsm-kms init`, then `hsm-kms serve`.
+ * The real service as a person starts it, over a token of its own, SoftHSM2's by default (tested-token.ts):
+ * `hsm-kms serve` over what `hsm-kms init` has made, once for all services of this run that can have it so.
  *
  * @example
  * const service = await Service.start();
@@ -72,8 +76,8 @@ export class Service {
     const service = new Service(options);
     try {
       if (options.initialise ?? true) {
-        const { code, output } = await hsmKms('init', '--data-dir', service.dataDir);
-        if (code !== 0) throw new Error(`hsm-kms init failed: ${output}`);
+        if (options.environment || options.unlikeOthers) await initialise(service.dataDir);
+        else await copyInitialised(service.dataDir, initialise);
       }
       await options.prepare?.(service.dataDir);
       await service.serve();
@@ -207,6 +211,12 @@ export class Service {
     const [code] = await once(child, 'exit');
     return code;
   }
+}
+
+/** @throws Error with what `init` printed */
+async function initialise(dataDir: string): Promise<void> {
+  const { code, output } = await hsmKms('init', '--data-dir', dataDir);
+  if (code !== 0) throw new Error(`hsm-kms init failed: ${output}`);
 }
 
 /** False for what is below a file: the service has to say so itself. */

@@ -10,6 +10,7 @@ type Value = string | number | null;
 /** A database that the tests run over: HSM_KMS_TEST_DATABASE names it. */
 interface TestedDatabase {
   readonly title: string;
+  readonly isInDataDirectory: boolean;
   /** Makes it for a data directory, where it is missing. */
   readonly make: (dataDir: string) => void;
   /** What tells the service of it, by environment variable. */
@@ -27,6 +28,7 @@ const isReading = (statement: string) => /^\s*select\b/i.test(statement);
 
 const sqlite: TestedDatabase = {
   title: 'SQLite',
+  isInDataDirectory: true,
   make: () => {},
   settings: () => ({}),
   location: (dataDir) => join(dataDir, 'hsm-kms.db'),
@@ -67,6 +69,7 @@ function postgresQuery<Row>(url: string, statement: string, values: readonly Val
 
 const postgres: TestedDatabase = {
   title: 'PostgreSQL',
+  isInDataDirectory: false,
   make(dataDir) {
     const name = urlOf(dataDir).pathname.slice(1);
     const server = process.env.HSM_KMS_TEST_POSTGRES as string;
