@@ -23,10 +23,12 @@ async function rotatingKey(): Promise<{ KeyId: string; ciphertext: Uint8Array }>
   return { KeyId, ciphertext: CiphertextBlob as Uint8Array };
 }
 
-/** Moves the date of the next rotation: time passes. */
-function nextRotation(KeyId: string, milliseconds: number): void {
-  sql(service, 'update keys set next_rotation_at = ? where id = ?', Date.now() + milliseconds, KeyId);
+/** Moves the date of the next rotation of some keys: time passes. */
+function nextRotation(keyIds: readonly string[], milliseconds: number): void {
+  const places = keyIds.map(() => '?').join(', ');
+  sql(service, `update keys set next_rotation_at = ? where id in (${places})`, Date.now() + milliseconds, ...keyIds);
 }
+const idsOf = (keys: readonly { KeyId: string }[]) => keys.map(({ KeyId }) => KeyId);
 
 const rotationsOf = (KeyId: string) =>
   sql<{ rotation_type: string }>(
@@ -70,11 +72,11 @@ async function expectSound(KeyId: string, ciphertext: Uint8Array): Promise<void>
 
 test('a key is rotated when it is due, and next a period later, though several periods were missed', async () => {
   const { KeyId, ciphertext } = await rotatingKey();
-  nextRotation(KeyId, 60_000);
+  nextRotation([KeyId], 60_000);
   await manyRounds();
   expect(rotationsOf(KeyId)).toEqual([]);
 
-  nextRotation(KeyId, -5 * periodDays * day);
+  nextRotation([KeyId], -5 * periodDays * day);
   await until(() => rotationsOf(KeyId).length > 0);
   await manyRounds();
   expect(rotationsOf(KeyId)).toEqual(['AUTOMATIC']);
@@ -95,7 +97,7 @@ test('a key is rotated when it is due, and next a period later, though several p
 test('a key that became due while the service was down is rotated once', async () => {
   const { KeyId, ciphertext } = await rotatingKey();
   await service.stop();
-  nextRotation(KeyId, -3 * periodDays * day);
+  nextRotation([KeyId], -3 * periodDays * day);
   nobodyHoldsALease();
   await service.serve();
   await until(() => rotationsOf(KeyId).length > 0);
@@ -107,7 +109,7 @@ test('a key that became due while the service was down is rotated once', async (
 test('a disabled key is rotated when it is enabled again, one pending deletion only after that too', async () => {
   const { KeyId, ciphertext } = await rotatingKey();
   await service.kms.disableKey({ KeyId });
-  nextRotation(KeyId, -day);
+  nextRotation([KeyId], -day);
   await manyRounds();
   await service.kms.scheduleKeyDeletion({ KeyId });
   await manyRounds();
@@ -131,7 +133,7 @@ test('a key whose rotation was switched off is not rotated', async () => {
 test('workers that rotate at the same time, without a lease between them, rotate each key once', async () => {
   const keys = await Promise.all(Array.from({ length: 16 }, rotatingKey));
   const objects = tokenObjects(service);
-  for (const { KeyId } of keys) nextRotation(KeyId, -day);
+  nextRotation(idsOf(keys), -day);
   await until(() => {
     nobodyHoldsALease();
     return countRotated(keys) === keys.length;
@@ -150,7 +152,7 @@ test('RotateKeyOnDemand in the middle of automatic rotations is refused or carri
   const outcomes: string[] = [];
   for (let each = 1; each <= 6; each++) {
     const under = Array.from({ length: 4 }, () => refusalName(service.kms.rotateKeyOnDemand({ KeyId })));
-    nextRotation(KeyId, -1);
+    nextRotation([KeyId], -1);
     outcomes.push(...(await Promise.all(under.map((outcome) => outcome.catch(() => 'rotated')))));
     await until(() => rotationsOf(KeyId).filter((type) => type === 'AUTOMATIC').length === each);
   }
@@ -165,7 +167,7 @@ test('kill -9 in the middle: every key is rotated once, and none is lost', async
   const keys = await Promise.all(Array.from({ length: 16 }, rotatingKey));
   const killWorkers = () => service.workers.map((worker) => process.kill(worker, 'SIGKILL'));
   await service.stop();
-  for (const { KeyId } of keys) nextRotation(KeyId, -day);
+  nextRotation(idsOf(keys), -day);
   nobodyHoldsALease();
   await service.serve();
 

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { sealedTables } from '../../src/store/seal/sealed-tables.js';
-import { mainModule } from './built-service.js';
+import { built, mainModule } from './built-service.js';
 import { type Service, serviceEnvironment, serviceNode } from './service.js';
 import { testedDatabase } from './tested-database.js';
 import { testedToken } from './tested-token.js';
@@ -15,15 +16,17 @@ const writesSealed = new RegExp(
 );
 
 /**
- * One statement on the database of a service, which may run: how tests let time pass. What it changes is announced as
- * the service's own changes are, and sealed as an operator who means it would have it sealed.
+ * One statement on the database of a service, which may run: how tests let time pass. What it changes is announced and
+ * sealed as the service's own changes are.
  *
  * @returns the rows, if any
  */
 export function sql<Row>(service: Service, statement: string, ...values: (string | number | null)[]): Row[] {
-  const rows = tamper<Row>(service, statement, ...values);
-  if (isSealed(statement)) reseal(service, '--all');
-  return rows;
+  if (!isSealed(statement)) return tamper<Row>(service, statement, ...values);
+  const program = join(import.meta.dirname, 'write-sealed.mjs');
+  const input = JSON.stringify({ statement: testedDatabase.placed(statement), values });
+  const env = serviceEnvironment(service.dataDir);
+  return JSON.parse(execFileSync(serviceNode(), [program, built, service.dataDir], { input, env, encoding: 'utf8' }));
 }
 
 /** The same, as somebody does it behind the service's back. */

@@ -19,6 +19,8 @@ interface TestedDatabase {
   readonly location: (dataDir: string) => string | { url: string; connections: number };
   /** Its bytes as they lie on the disk, as far as secrets could be among them. */
   readonly content: (dataDir: string) => Buffer;
+  /** A statement with ? for values, as it has it. */
+  readonly placed: (statement: string) => string;
   /** One statement as a transaction of its own, with ? for values. @returns the rows */
   readonly query: <Row>(dataDir: string, statement: string, values: readonly Value[]) => Row[];
 }
@@ -36,6 +38,7 @@ const sqlite: TestedDatabase = {
     const files = ['', '-wal', '-shm'].map((end) => join(dataDir, `hsm-kms.db${end}`));
     return Buffer.concat(files.filter(existsSync).map((file) => readFileSync(file)));
   },
+  placed: (statement) => statement,
   query<Row>(dataDir: string, statement: string, values: readonly Value[]) {
     const database = new Sqlite(join(dataDir, 'hsm-kms.db'), { timeout: 10_000 });
     try {
@@ -91,9 +94,12 @@ const postgres: TestedDatabase = {
     const binaries = text.match(/(?<=\\x)[0-9a-f]+/g) ?? [];
     return Buffer.concat([Buffer.from(text), ...binaries.map((hex) => Buffer.from(hex, 'hex'))]);
   },
-  query<Row>(dataDir: string, statement: string, values: readonly Value[]) {
+  placed(statement) {
     let place = 0;
-    const numbered = statement.replaceAll('?', () => `$${++place}`);
+    return statement.replaceAll('?', () => `$${++place}`);
+  },
+  query<Row>(dataDir: string, statement: string, values: readonly Value[]) {
+    const numbered = this.placed(statement);
     const url = urlOf(dataDir).href;
     if (isReading(statement)) return postgresQuery<Row>(url, numbered, values);
     const rows = postgresQuery<Row>(url, numbered, values);
