@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { sealedTables } from '../../src/store/seal/sealed-tables.js';
-import { built, mainModule } from './built-service.js';
+import { builtModules, mainModule } from './built-service.js';
 import { type Service, serviceEnvironment, serviceNode } from './service.js';
 import { testedDatabase } from './tested-database.js';
 import { testedToken } from './tested-token.js';
@@ -26,7 +26,7 @@ export function sql<Row>(service: Service, statement: string, ...values: (string
   const program = join(import.meta.dirname, 'write-sealed.mjs');
   const input = JSON.stringify({ statement: testedDatabase.placed(statement), values });
   const env = serviceEnvironment(service.dataDir);
-  return JSON.parse(execFileSync(serviceNode(), [program, built, service.dataDir], { input, env, encoding: 'utf8' }));
+  return JSON.parse(execFileSync(serviceNode(), [program, builtModules, service.dataDir], { input, env, encoding: 'utf8' }));
 }
 
 /** The same, as somebody does it behind the service's back. */
