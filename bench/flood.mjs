@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { caseNamed } from './cases.mjs';
+import { median } from './rounds.mjs';
 
 /**
- * The latency of a cheap operation while others keep the token busy, in milliseconds.
+ * The latency of a cheap operation while others keep the token busy, in milliseconds: the medians of all rounds.
  *
  * @typedef {object} FloodResult
  * @property {number} workers
@@ -13,6 +14,8 @@ import { caseNamed } from './cases.mjs';
  * @property {number} p99
  * @property {number} most
  */
+
+/** @typedef {Omit<FloodResult, 'workers' | 'flood'>} Latencies */
 
 /**
  * @typedef {object} Stream requests that keep coming
@@ -66,43 +69,59 @@ const risingSeconds = 0.5;
 
 /** @type {import('./parts.mjs').Part} */
 export async function measureFlood({ options, keep, progress, warmed }) {
-  const seconds = options.seconds * longer;
   /** @type {FloodResult[]} */
   const results = keep([]);
   for (const workers of options.workers) {
     const service = await warmed(workers);
-    const { requests } = await service.requestsOf(encrypt);
-    for (const { flood, streams } of floods) {
-      const floodSeconds = options.warmUpSeconds + seconds + 2 * risingSeconds;
-      const background = [];
-      for (const { operation, key, input, clients } of streams) {
-        const flooding = await service.signAll(operation, [input(key ? await service.keyOf(key) : '')]);
-        background.push({ generator: service.newGenerator(), requests: flooding, clients });
-      }
-      const floodReports = Promise.all(
-        background.map(({ generator, requests: flooding, clients }) =>
-          service.load(flooding, { clients, seconds: floodSeconds }, generator).finally(() => generator.end()),
-        ),
-      );
-      await sleep(risingSeconds * 1000);
-      const [load, others] = await Promise.all([
-        service.load(requests, { clients: encryptClients, seconds, warmUpSeconds: options.warmUpSeconds }),
-        floodReports,
-      ]);
-      results.push({
-        workers,
-        flood,
-        floodRequestsPerSecond: others.reduce((total, other) => total + other.answers / other.seconds, 0),
-        requestsPerSecond: load.answers / load.seconds,
-        p50: load.p50,
-        p99: load.p99,
-        most: load.most,
-      });
+    for (const flood of floods) {
+      /** @type {Latencies[]} */
+      const rounds = [];
+      for (let round = 0; round < options.rounds; round++)
+        rounds.push(await underFlood(service, flood.streams, options));
+      const medianOf = (/** @type {keyof Latencies} */ figure) => median(rounds.map((each) => each[figure]));
+      const result = {
+        ...{ workers, flood: flood.flood, floodRequestsPerSecond: medianOf('floodRequestsPerSecond') },
+        ...{ requestsPerSecond: medianOf('requestsPerSecond'), p50: medianOf('p50'), p99: medianOf('p99') },
+        most: Math.max(...rounds.map(({ most }) => most)),
+      };
+      results.push(result);
       progress(
-        `Encrypt, ${workers} worker(s), during ${flood || 'nothing else'}: ` +
-          `p50 ${load.p50.toFixed(2)} ms, p99 ${load.p99.toFixed(1)} ms`,
+        `Encrypt, ${workers} worker(s), during ${flood.flood || 'nothing else'}: ` +
+          `p50 ${result.p50.toFixed(2)} ms, p99 ${result.p99.toFixed(1)} ms`,
       );
-      await service.untilIdle();
     }
   }
+}
+
+/**
+ * @param {import('./service-under-test.mjs').ServiceUnderTest} service
+ * @param {readonly Stream[]} streams
+ * @param {import('./options.mjs').Options} options
+ * @returns {Promise<Latencies>}
+ */
+async function underFlood(service, streams, options) {
+  const seconds = options.seconds * longer;
+  const { requests } = await service.requestsOf(encrypt);
+  const floodSeconds = options.warmUpSeconds + seconds + 2 * risingSeconds;
+  const background = [];
+  for (const { operation, key, input, clients } of streams) {
+    const flooding = await service.signAll(operation, [input(key ? await service.keyOf(key) : '')]);
+    background.push({ generator: service.newGenerator(), requests: flooding, clients });
+  }
+  const floodReports = Promise.all(
+    background.map(({ generator, requests: flooding, clients }) =>
+      service.load(flooding, { clients, seconds: floodSeconds }, generator).finally(() => generator.end()),
+    ),
+  );
+  await sleep(risingSeconds * 1000);
+  const [load, others] = await Promise.all([
+    service.load(requests, { clients: encryptClients, seconds, warmUpSeconds: options.warmUpSeconds }),
+    floodReports,
+  ]);
+  await service.untilIdle();
+  return {
+    floodRequestsPerSecond: others.reduce((total, other) => total + other.answers / other.seconds, 0),
+    requestsPerSecond: load.answers / load.seconds,
+    ...{ p50: load.p50, p99: load.p99, most: load.most },
+  };
 }

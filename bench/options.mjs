@@ -11,7 +11,7 @@ import { parts } from './parts.mjs';
  * @property {number} seconds length of a measurement
  * @property {number} warmUpSeconds what is not measured before it
  * @property {number} firstRequests to each worker that was started, before anything is measured
- * @property {number} rounds how often each case of the matrix is measured; the medians are reported
+ * @property {number} rounds how often everything is measured; the best is reported, of floods the median
  * @property {number} clients connections, each with one request under way
  * @property {number[]} clientCounts of the part clients
  * @property {number[]} keyCounts of the part keys, the fewest first
@@ -30,10 +30,10 @@ const usual = {
   parts: Object.keys(parts).join(','),
   operations: '',
   workers: '1,2',
-  seconds: '2',
-  'warm-up': '0.5',
+  seconds: '1',
+  'warm-up': '0.25',
   'first-requests': '30000',
-  rounds: '1',
+  rounds: '4',
   clients: '16',
   'client-counts': '1,2,4,8,16,32,64',
   'key-counts': '10,1000,10000',
@@ -43,6 +43,7 @@ const usual = {
 };
 const quick = {
   ...usual,
+  rounds: '1',
   seconds: '0.3',
   'warm-up': '0.1',
   'first-requests': '5000',
@@ -63,7 +64,7 @@ Measures the service and, in the same run, the same operations called directly t
   --seconds N            length of a measurement (${usual.seconds})
   --warm-up N            seconds before it that are not measured (${usual['warm-up']})
   --first-requests N     to each worker that was started, before anything is measured: V8 compiles (${usual['first-requests']})
-  --rounds N             how often each case of the matrix is measured; the medians are reported (${usual.rounds})
+  --rounds N             how often each is measured; the best counts, of floods the median (${usual.rounds})
   --clients N            connections, each with one request under way (${usual.clients})
   --client-counts LIST   of the part clients (${usual['client-counts']})
   --key-counts LIST      of the part keys (${usual['key-counts']})

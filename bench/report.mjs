@@ -200,8 +200,8 @@ export function circumstances({ startedAt, seconds, machine, git, loadAverage, o
     incomplete && `**Not everything was measured: ${incomplete}**\n\n`,
     `${startedAt.slice(0, 16).replace('T', ' ')} UTC, revision ${git.revision}${git.changed ? ' with changes' : ''}. `,
     `${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB; Node ${machine.node}; ${machine.token}. `,
-    `${options.seconds} s per measurement after ${options.warmUpSeconds} s of warm-up, median of ${options.rounds} `,
-    `round(s), ${options.clients} clients where nothing else is said. `,
+    `${options.seconds} s per measurement after ${options.warmUpSeconds} s of warm-up, ${options.rounds} `,
+    `round(s), of which the best counts, of floods the median; ${options.clients} clients where nothing else is said. `,
     `Load average ${loadAverage.start[0]} at the start, ${loadAverage.end[0]} at the end. Time taken: ${parts.join(', ')}.`,
   ]
     .filter(Boolean)

@@ -1,5 +1,7 @@
+import { bestOf } from './rounds.mjs';
+
 /**
- * A case with what was measured of it: medians of all rounds.
+ * A case with what was measured of it: the best of all rounds.
  *
  * @typedef {object} Result
  * @property {string} operation
@@ -9,7 +11,7 @@
  * @property {number} clients
  * @property {import('./matrix.mjs').Figures} figures
  * @property {[least: number, most: number]} cpuRange of the service per request, over the rounds
- * @property {number} [ratio] CPU of the direct call / CPU of the service, of each round: what disturbs one disturbs the other
+ * @property {number} [ratio] CPU of the direct call / CPU of the service
  * @property {number} [synchronousRatio] the same for the call on the spot
  */
 
@@ -22,43 +24,23 @@
  * @returns {Result}
  */
 export function resultOf({ operation, detail, keySpec }, { workers, clients }, rounds) {
-  const of = (/** @type {(figures: Figures) => number} */ figure) => median(rounds.map(figure));
-  const directOf = (/** @type {'direct' | 'directSynchronous'} */ name) =>
-    rounds[0]?.[name] && {
-      perSecond: of((figures) => figures[name]?.perSecond ?? Number.NaN),
-      cpu: of((figures) => figures[name]?.cpu ?? Number.NaN),
-    };
-  const ratioTo = (/** @type {'direct' | 'directSynchronous'} */ name) =>
-    of((figures) => (figures[name]?.cpu ?? Number.NaN) / figures.cpu);
-  const direct = directOf('direct');
-  const directSynchronous = directOf('directSynchronous');
   const all = rounds.map((figures) => figures.cpu);
+  const { direct, directSynchronous, ...own } = bestFigures(rounds);
   return {
-    operation,
-    detail,
-    keySpec,
-    workers,
-    clients,
-    figures: {
-      requestsPerSecond: of((figures) => figures.requestsPerSecond),
-      cpu: of((figures) => figures.cpu),
-      supervisorCpu: of((figures) => figures.supervisorCpu),
-      generatorCpu: of((figures) => figures.generatorCpu),
-      p50: of((figures) => figures.p50),
-      p99: of((figures) => figures.p99),
-      ...(direct && { direct }),
-      ...(directSynchronous && { directSynchronous }),
-    },
+    ...{ operation, detail, keySpec, workers, clients },
+    figures: { ...own, ...(direct && { direct }), ...(directSynchronous && { directSynchronous }) },
     cpuRange: [Math.min(...all), Math.max(...all)],
-    ...(direct && { ratio: ratioTo('direct') }),
-    ...(directSynchronous && { synchronousRatio: ratioTo('directSynchronous') }),
+    ...(direct && { ratio: direct.cpu / own.cpu }),
+    ...(directSynchronous && { synchronousRatio: directSynchronous.cpu / own.cpu }),
   };
 }
 
-/** @param {readonly number[]} values */
-function median(values) {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? Number.NaN)) / 2;
+/** @param {readonly Figures[]} rounds @returns {Figures} */
+function bestFigures(rounds) {
+  const directly = (/** @type {'direct' | 'directSynchronous'} */ name) => {
+    const calls = rounds.flatMap((figures) => figures[name] ?? []);
+    return calls.length === 0 ? {} : { [name]: bestOf(calls) };
+  };
+  const own = rounds.map(({ direct: _, directSynchronous: __, ...figures }) => figures);
+  return { ...bestOf(own), ...directly('direct'), ...directly('directSynchronous') };
 }
