@@ -60,15 +60,13 @@ export const usesOfKeyUsage: Readonly<
   KEY_AGREEMENT: { secret: [], private: ['CKA_DERIVE'] },
 };
 
-/** All attributes that let a key be used for something. */
-export const useAttributes = [
-  'CKA_ENCRYPT',
-  'CKA_DECRYPT',
-  'CKA_SIGN',
-  'CKA_SIGN_RECOVER',
-  'CKA_VERIFY',
-  'CKA_VERIFY_RECOVER',
-  'CKA_WRAP',
-  'CKA_UNWRAP',
-  'CKA_DERIVE',
-] as const;
+/** Attributes that let a key be used for something, and that PKCS#11 has for its class (v3.0, 4.9, 4.10). */
+export const useAttributes: Readonly<Record<'secret' | 'private', readonly string[]>> = {
+  secret: ['CKA_ENCRYPT', 'CKA_DECRYPT', 'CKA_SIGN', 'CKA_VERIFY', 'CKA_WRAP', 'CKA_UNWRAP', 'CKA_DERIVE'],
+  private: ['CKA_DECRYPT', 'CKA_SIGN', 'CKA_SIGN_RECOVER', 'CKA_UNWRAP', 'CKA_DERIVE'],
+};
+
+/** The same of any class: some tokens give a key more than PKCS#11 has. */
+export const allUseAttributes: readonly string[] = [
+  ...new Set([...useAttributes.secret, ...useAttributes.private, 'CKA_VERIFY_RECOVER']),
+];

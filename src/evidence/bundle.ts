@@ -23,15 +23,18 @@ const attributeReading = z.union([z.strictObject({ value: attributeValue }), ref
 
 const copy = z.union([z.strictObject({ sensitive: z.boolean(), extractable: z.boolean() }), refused]);
 
+/** What a copy was to be -> what it is, or the refusal. */
+const copies = z.record(z.string(), copy);
+
 /** An object of a key in the token, as it was read, and what came of the attempts to get it out. */
 const keyObject = z.strictObject({
   class: z.enum(['secret', 'private', 'public']),
   /** CKA_ name -> value; bytes in hexadecimal digits. */
   attributes: z.record(z.string(), attributeReading),
-  /** Of a secret or private key only: CKA_ name, mechanism, what a copy was to be -> outcome. */
+  /** Of a secret or private key only: CKA_ name, mechanism -> outcome. */
   secretReads: attempts.optional(),
   wraps: attempts.optional(),
-  weakerCopies: z.record(z.string(), copy).optional(),
+  weakerCopies: copies.optional(),
 });
 
 /** How a key answered the challenge. */
@@ -55,7 +58,7 @@ const material = z.strictObject({
   /** DER SubjectPublicKeyInfo, and its SHA-256. */
   publicKey: z.base64().nullable(),
   publicKeySha256: z.string().nullable(),
-  /** Empty where imported material was deleted or has expired. */
+  /** All with the CKA_ID: none where imported material was deleted or has expired, several where somebody has added one. */
   objects: z.array(keyObject),
   challenge: challengeAnswer,
 });
@@ -94,7 +97,7 @@ const key = z.strictObject({
 });
 
 /** The same attempts on a key that may leave: whether a refusal says anything. */
-const control = z.union([z.strictObject({ secretReads: attempts, wraps: attempts }), refused]);
+const control = z.union([z.strictObject({ secretReads: attempts, wraps: attempts, weakerCopies: copies }), refused]);
 
 const token = z.strictObject({
   label: z.string(),
@@ -172,6 +175,7 @@ export type MaterialEvidence = z.infer<typeof material>;
 export type ObjectEvidence = z.infer<typeof keyObject>;
 export type ControlEvidence = z.infer<typeof control>;
 export type AttemptEvidence = z.infer<typeof attempt>;
+export type CopyEvidence = z.infer<typeof copy>;
 export type AttributeReading = z.infer<typeof attributeReading>;
 export type ChallengeAnswer = z.infer<typeof challengeAnswer>;
 export type AttestationFile = z.infer<typeof attestation>;

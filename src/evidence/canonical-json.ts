@@ -15,7 +15,18 @@ export function canonicalJson(value: Json): string {
   return `{${texts.join(',')}}`;
 }
 
-const tokens = /"(?:[^"\\]|\\.)*"|[{}[\],:]/g;
+const structure = /["{}[\],:]/g;
+
+/** Where a string of JSON ends. By hand: a regular expression would take a stack as deep as the string is long. */
+function endOfString(text: string, start: number): number {
+  let end = start;
+  for (;;) {
+    end = text.indexOf('"', end + 1);
+    let backslashes = 0;
+    while (text[end - 1 - backslashes] === '\\') backslashes++;
+    if (backslashes % 2 === 0) return end;
+  }
+}
 
 /**
  * The name of a member that an object in a JSON text has twice: readers take one or the other, so that two people could
@@ -26,12 +37,15 @@ const tokens = /"(?:[^"\\]|\\.)*"|[{}[\],:]/g;
 export function memberNamedTwice(text: string): string | undefined {
   const open: (Set<string> | undefined)[] = [];
   let isName = false;
-  for (const [token] of text.matchAll(tokens)) {
+  structure.lastIndex = 0;
+  for (let found = structure.exec(text); found; found = structure.exec(text)) {
+    const [token] = found;
+    if (token === '"') structure.lastIndex = endOfString(text, found.index) + 1;
     if (token === '{' || token === '[') open.push(token === '{' ? new Set() : undefined);
     else if (token === '}' || token === ']') open.pop();
     const names = open.at(-1);
-    if (names && isName && token.startsWith('"')) {
-      const name = JSON.parse(token) as string;
+    if (names && isName && token === '"') {
+      const name = JSON.parse(text.slice(found.index, structure.lastIndex)) as string;
       if (names.has(name)) return name;
       names.add(name);
     }

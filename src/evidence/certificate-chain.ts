@@ -5,9 +5,15 @@ export function certificatesOf(text: string): X509Certificate[] {
   const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
   return blocks.map((block) => {
     try {
-      return new X509Certificate(block);
+      const certificate = new X509Certificate(block);
+      // throws for keys that this OpenSSL does not know
+      void certificate.publicKey;
+      return certificate;
     } catch (cause) {
-      throw new Error('One of the certificates cannot be read (X.509 in PEM).', { cause });
+      throw new Error(
+        'One of the certificates cannot be read (X.509 in PEM), or is about a key of a kind that is not known here.',
+        { cause },
+      );
     }
   });
 }

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { attestationSources } from './attestation-sources.js';
-import { useAttributes, usesOfKeyUsage } from './attribute-meanings.js';
+import { allUseAttributes, useAttributes, usesOfKeyUsage } from './attribute-meanings.js';
 import { decideOnCheckpoint } from './audit-checkpoint.js';
 import type {
   AttemptEvidence,
   ClaimResult,
+  CopyEvidence,
   EvidencePayload,
   KeyEvidence,
   MaterialEvidence,
@@ -69,15 +70,19 @@ const shown = (name: string, { attributes }: ObjectEvidence): unknown => {
   return reading && 'value' in reading ? reading.value : undefined;
 };
 
+/** What protects a key now: no kind of token is excused that says the contrary. */
+const protections: readonly string[] = ['CKA_SENSITIVE', 'CKA_EXTRACTABLE'];
+
 /** The token's word on one attribute. */
 function attributeIs(name: string, wanted: boolean, { object }: Protected, { token }: ClaimFacts): Finding {
   const value = shown(name, object);
-  if (value === wanted) return asserted(`The token says ${name} ${wanted}.`);
-  if (token.unkeptAttributes.includes(name)) {
-    return notProvable(`This kind of token does not keep ${name} as PKCS#11 has it.`);
-  }
   if (value === undefined) return notProvable(`The token does not tell ${name}.`);
-  return failed(`The token says ${name} ${value}.`);
+  const contrary = failed(`The token says ${name} ${value}.`);
+  if (value !== wanted && protections.includes(name)) return contrary;
+  if (token.unkeptAttributes.includes(name)) {
+    return notProvable(`The token says ${name} ${value}; this kind of token does not keep it as PKCS#11 has it.`);
+  }
+  return value === wanted ? asserted(`The token says ${name} ${wanted}.`) : contrary;
 }
 
 const isImported = ({ origin }: KeyEvidence) => origin === 'EXTERNAL';
@@ -153,31 +158,45 @@ const refusesTheCopy: readonly string[] = [
   'CKR_ATTRIBUTE_READ_ONLY',
   'CKR_ATTRIBUTE_VALUE_INVALID',
   'CKR_TEMPLATE_INCONSISTENT',
-  'CKR_FUNCTION_NOT_SUPPORTED',
   'CKR_FUNCTION_REJECTED',
 ];
+const isLacking = (copy: CopyEvidence | undefined) =>
+  copy !== undefined && 'refused' in copy && copy.refused === 'CKR_FUNCTION_NOT_SUPPORTED';
 
-function copying({ object }: Protected): Finding {
+function copying({ object }: Protected, { key, token }: ClaimFacts): Finding {
   const copies = Object.entries(object.weakerCopies ?? {});
   if (copies.length === 0) return notProvable('It was not tried.');
   const weaker = copies.filter(([, copy]) => !('refused' in copy) && (!copy.sensitive || copy.extractable));
   if (weaker.length > 0) return failed(`The token has made a copy of it with ${list(weaker.map(([name]) => name))}.`);
-  const answers = copies.map(
+  const control = token.controls[key.keySpec];
+  if (control === undefined || 'refused' in control) {
+    return notProvable('The token makes no key of this kind that may leave, so that its refusals say nothing.');
+  }
+  if (copies.every(([name, copy]) => isLacking(copy) && isLacking(control.weakerCopies[name]))) {
+    return proven('Tried: the token copies no keys (CKR_FUNCTION_NOT_SUPPORTED), not even one that may leave.');
+  }
+  const isCopied = (name: string) => !('refused' in (control.weakerCopies[name] ?? { refused: '' }));
+  const telling = copies.filter(([name]) => isCopied(name));
+  if (telling.length === 0) return notProvable('The token copies no key of this kind, not even one that may leave.');
+  const answers = telling.map(
     ([name, copy]) => `${name} (${'refused' in copy ? copy.refused : 'the copy is as protected'})`,
   );
-  const isClear = copies.every(([, copy]) => !('refused' in copy) || refusesTheCopy.includes(copy.refused));
+  const isClear = telling.every(([, copy]) => !('refused' in copy) || refusesTheCopy.includes(copy.refused));
   return isClear
-    ? proven(`Tried: a copy was asked for with ${list(answers)}.`)
+    ? proven(`Tried, where a key that may leave was copied: a copy was asked for with ${list(answers)}.`)
     : notProvable(`The token made none, but may have had another reason: ${list(answers)}.`);
 }
 
 function use({ object }: Protected, { key }: ClaimFacts): Finding {
-  const may = useAttributes.filter((name) => shown(name, object) === true);
-  const needed = usesOfKeyUsage[key.keyUsage]?.[object.class === 'secret' ? 'secret' : 'private'] ?? [];
+  const kind = object.class === 'secret' ? 'secret' : 'private';
+  const may = allUseAttributes.filter((name) => shown(name, object) === true);
+  const needed = usesOfKeyUsage[key.keyUsage]?.[kind] ?? [];
   const more = may.filter((name) => !needed.includes(name));
   if (more.length > 0)
     return failed(`The token says that it may be used for more than ${key.keyUsage}: ${list(more)}.`);
-  return asserted(`The token says ${list(may)}, and no other use.`);
+  const untold = useAttributes[kind].filter((name) => typeof shown(name, object) !== 'boolean');
+  if (untold.length > 0) return notProvable(`The token does not tell ${list(untold)}.`);
+  return asserted(`The token says ${may.length > 0 ? list(may) : 'no use'}, and no other use.`);
 }
 
 function mechanisms({ object }: Protected, { token }: ClaimFacts): Finding {
@@ -206,7 +225,9 @@ const sinceItWasMade = (name: string) =>
   ofEachObject((of, facts) => (isImported(facts.key) ? cameFromOutside : attributeIs(name, true, of, facts)));
 
 function answered({ id, publicKey, challenge }: MaterialEvidence, { key, payload }: ClaimFacts): Finding {
-  if (challenge.kind === 'wrong') return failed(`Its answer by ${challenge.algorithm} was wrong: ${challenge.what}.`);
+  if (challenge.kind === 'wrong') {
+    return failed(`It did not answer by ${challenge.algorithm} as it should: ${challenge.what}.`);
+  }
   if (challenge.kind === 'not asked') return notProvable(challenge.why);
   const { algorithm } = challenge;
   if (challenge.kind === 'round trip') {
@@ -222,8 +243,8 @@ function answered({ id, publicKey, challenge }: MaterialEvidence, { key, payload
   if (!holds) return failed(`Its signature by ${algorithm} does not verify with its public key.`);
   return from === 'verifier'
     ? proven(`Its signature of the verifier's nonce by ${algorithm} verifies with its public key.`)
-    : proven(
-        `Its signature by ${algorithm} verifies with its public key; the nonce is the program's own, so that only the time stated here says when.`,
+    : asserted(
+        `Its signature by ${algorithm} verifies with its public key; the nonce is the program's own, so that only the time stated here says when it was made.`,
       );
 }
 
@@ -246,7 +267,7 @@ function publicKeyMatches({ key }: ClaimFacts): Finding | undefined {
       const read = inToken && publicKeyOfObject(key.keySpec, inToken);
       if (read === undefined) return notProvable('The token shows no public key object to compare it with.');
       return read.equals(spki)
-        ? proven('It is the one that the public key object in the token has.')
+        ? asserted('It is the one that the public key object in the token has.')
         : failed('The public key object in the token is another.');
     }),
     nothingThere,
@@ -276,7 +297,8 @@ function runsInToken({ key, token }: ClaimFacts): Finding | undefined {
   if (offered.length === 0) return undefined;
   const split = offered.filter(({ where }) => where === 'split');
   if (split.length > 0) {
-    return notProvable(list(split.map(({ algorithm, detail }) => `${algorithm}: ${detail}`)).concat('.'));
+    const parts = split.map(({ algorithm, detail }) => `${algorithm}: ${detail}`);
+    return failed(`${list(parts)}; the setting splitOaep false forbids it.`);
   }
   return asserted(`Found by trying: ${list(offered.map(({ algorithm }) => algorithm ?? ''))}.`);
 }
@@ -288,7 +310,7 @@ export const claims: readonly Claim[] = [
   {
     id: 'no-weaker-copy',
     title: 'No copy can be made of it that is less protected',
-    decide: ofEachObject((of) => copying(of)),
+    decide: ofEachObject(copying),
   },
   {
     id: 'sensitive',
@@ -309,7 +331,11 @@ export const claims: readonly Claim[] = [
     title: 'It can be used by the mechanisms that it needs only',
     decide: ofEachObject(mechanisms),
   },
-  { id: 'answers-challenge', title: 'The token holds it, and it answers a fresh challenge', decide: answersChallenge },
+  {
+    id: 'answers-challenge',
+    title: 'It could be used when this was made: it has answered a challenge',
+    decide: answersChallenge,
+  },
   { id: 'public-key', title: 'Its public key is the one in the token', decide: publicKeyMatches },
   { id: 'runs-in-token', title: 'All that is done with it is done in the token', decide: runsInToken },
   { id: 'in-hardware', title: 'The token is hardware', decide: inHardware },

@@ -1,4 +1,5 @@
 import { createHash, X509Certificate } from 'node:crypto';
+import { version } from '../version.js';
 import {
   bundleSchema,
   type ClaimResult,
@@ -81,11 +82,17 @@ export function verifyBundle(text: string, { trust, nonce, now }: VerifierKnowle
     made.getTime() > now.getTime() + clockTolerance
       ? `It says that it was made at ${payload.madeAt}, which has not come yet by the clock of this machine.`
       : undefined,
-    ...keys.flatMap(({ key, claims }) => [...faultsOfHashes(key), ...faultsOfVerdicts(key, claims)]),
+    ...keys.flatMap(({ key }) => faultsOfHashes(key)),
   ];
+  const otherVerdicts = keys.flatMap(otherVerdictsOn);
+  // another version may have decided otherwise from the same evidence
+  const isOfThisVersion = payload.program === version;
   return {
-    faults: faults.filter((each) => each !== undefined),
-    notes: notesOn(payload, leaf, now),
+    faults: [...faults, ...(isOfThisVersion ? otherVerdicts : [])].filter((each) => each !== undefined),
+    notes: [
+      ...notesOn(payload, { leaf, nonce, now }),
+      ...(isOfThisVersion ? [] : otherVerdicts.map((each) => `${each} It was made by hsm-kms ${payload.program}.`)),
+    ],
     payload,
     signer: {
       subject: nameOf(leaf),
@@ -127,7 +134,10 @@ function notCanonicalBase64({ signature }: EvidenceBundle): string | undefined {
 
 function certificateOf(base64: string): X509Certificate {
   try {
-    return new X509Certificate(Buffer.from(base64, 'base64'));
+    const certificate = new X509Certificate(Buffer.from(base64, 'base64'));
+    // throws for keys that this OpenSSL does not know
+    void certificate.publicKey;
+    return certificate;
   } catch (cause) {
     throw new NoBundleError('One of its certificates cannot be read (X.509).', { cause });
   }
@@ -167,19 +177,26 @@ function faultsOfHashes({ keyId, attestation }: KeyEvidence): string[] {
 }
 
 /** What the bundle says of a claim is not believed; that it says something else is told. */
-function faultsOfVerdicts({ keyId, claims: stated }: KeyEvidence, decided: readonly ClaimResult[]): string[] {
-  const text = ({ claim, verdict, because }: ClaimResult) => `${claim}: ${verdict}. ${because}`;
+function otherVerdictsOn({ key: { keyId, claims: stated }, claims: decided }: VerifiedKey): string[] {
+  const text = ({ claim, verdict }: ClaimResult) => `${claim}: ${verdict}`;
   const isSame = stated.length === decided.length && stated.every((each, i) => text(each) === text(decided[i] ?? each));
   if (isSame) return [];
   const other = decided.find((each) => !stated.some((one) => text(one) === text(each)));
   return [`Its verdicts on ${keyId} are not what the evidence says (${other?.claim ?? 'more are stated'}).`];
 }
 
-function notesOn({ challenge }: EvidencePayload, { validTo }: X509Certificate, now: Date): string[] {
+function notesOn(
+  { challenge }: EvidencePayload,
+  { leaf: { validTo }, nonce, now }: { leaf: X509Certificate; nonce: string | undefined; now: Date },
+): string[] {
   const notes: string[] = [];
   if (challenge.from === 'program') {
     notes.push(
       "The nonce of the challenge is the program's own: the time is its word. For freshness have a bundle made with --challenge.",
+    );
+  } else if (nonce === undefined) {
+    notes.push(
+      `It says that it answers a nonce of the verifier's, ${challenge.nonce}. Whether that is yours was not compared: type --challenge and your nonce.`,
     );
   }
   if (new Date(validTo) < now) notes.push(`The certificate has expired since (${validTo}).`);

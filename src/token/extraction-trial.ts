@@ -22,9 +22,6 @@ import {
 /** How an attempt ended: the token did it, and gave so many bytes; or the error that it answered with. */
 export type Outcome = { readonly bytes: number } | { readonly refused: TokenError };
 
-/** An object that a trial tries itself on: in the token, or one that it has made. */
-export type TriedObject = KeyObject | pkcs11.Handle;
-
 /** What became of a copy that was asked to be less protected than its original. */
 type CopyOutcome = { readonly sensitive: boolean; readonly extractable: boolean } | { readonly refused: TokenError };
 
@@ -41,14 +38,19 @@ const secretAttributes = [
 ] as const satisfies readonly (PrivateValueAttribute | 'CKA_SEED')[];
 type SecretAttribute = (typeof secretAttributes)[number];
 
-/** What a copy is asked to be. */
+/** What a copy is asked to be, and what is changed of it when it has been made. */
 const weakerCopies = [
-  ['CKA_SENSITIVE false', { CKA_SENSITIVE: false }],
-  ['CKA_EXTRACTABLE true', { CKA_EXTRACTABLE: true }],
-] as const satisfies readonly (readonly [string, Attributes])[];
+  ['CKA_SENSITIVE false', { CKA_SENSITIVE: false }, undefined],
+  ['CKA_EXTRACTABLE true', { CKA_EXTRACTABLE: true }, undefined],
+  ['CKA_SENSITIVE false, set afterwards', {}, { CKA_SENSITIVE: false }],
+  ['CKA_EXTRACTABLE true, set afterwards', {}, { CKA_EXTRACTABLE: true }],
+] as const satisfies readonly (readonly [string, Attributes, Attributes | undefined])[];
 type WeakerCopy = (typeof weakerCopies)[number][0];
 
 const isSecret = (name: AttributeName) => (secretAttributes as readonly AttributeName[]).includes(name);
+
+/** More than anybody plants, and than a token shows twice. */
+const mostObjects = 100;
 
 /** Longer than the PKCS#8 of an ML-DSA-87 key and what a mechanism adds, in bytes. */
 const wrappedBytes = 16_384;
@@ -70,13 +72,19 @@ export class ExtractionTrial {
   ) {}
 
   /**
+   * All token objects of a class with that CKA_ID: one, but for what somebody else has put beside it.
+   *
+   * @throws TokenError
+   */
+  objects(object: KeyObject): pkcs11.Handle[] {
+    return this.handles.find(this.session, object, mostObjects);
+  }
+
+  /**
    * Every attribute of an object that PKCS#11 has and this service knows, but for those that hold secrets: its value, or
    * the error that reading it gave.
-   *
-   * @throws ObjectMissingError
    */
-  attributes(object: TriedObject, isPublic: boolean): Map<AttributeName, AttributeValue<AttributeName> | TokenError> {
-    const handle = this.handleOf(object);
+  attributes(handle: pkcs11.Handle, isPublic: boolean): Map<AttributeName, AttributeValue<AttributeName> | TokenError> {
     // the CKA_VALUE of a public key is one
     const names = attributeNames.filter((name) => !isSecret(name) || (isPublic && name === 'CKA_VALUE'));
     return new Map(
@@ -96,9 +104,8 @@ export class ExtractionTrial {
     );
   }
 
-  /** C_GetAttributeValue of each attribute that holds a secret. @throws ObjectMissingError */
-  secretReads(object: TriedObject): Map<SecretAttribute, Outcome> {
-    const handle = this.handleOf(object);
+  /** C_GetAttributeValue of each attribute that holds a secret. */
+  secretReads(handle: pkcs11.Handle): Map<SecretAttribute, Outcome> {
     return new Map(
       secretAttributes.map((name) => [
         name,
@@ -107,9 +114,8 @@ export class ExtractionTrial {
     );
   }
 
-  /** C_WrapKey. @param ways that the token lists @throws ObjectMissingError */
-  wraps(object: TriedObject, ways: readonly WrappingWay[]): Map<WrappingWay, Outcome> {
-    const handle = this.handleOf(object);
+  /** C_WrapKey. @param ways that the token lists */
+  wraps(handle: pkcs11.Handle, ways: readonly WrappingWay[]): Map<WrappingWay, Outcome> {
     const output = Buffer.alloc(wrappedBytes);
     return new Map(
       ways.map((way) => {
@@ -123,10 +129,9 @@ export class ExtractionTrial {
     );
   }
 
-  /** C_CopyObject with each protection taken away. @throws ObjectMissingError */
-  weakerCopies(object: TriedObject): Map<WeakerCopy, CopyOutcome> {
-    const handle = this.handleOf(object);
-    return new Map(weakerCopies.map(([name, attributes]) => [name, this.copyOf(handle, attributes)]));
+  /** C_CopyObject with each protection taken away, or C_SetAttributeValue taking it away from a copy. */
+  weakerCopies(handle: pkcs11.Handle): Map<WeakerCopy, CopyOutcome> {
+    return new Map(weakerCopies.map(([name, attributes, changes]) => [name, this.copyOf(handle, attributes, changes)]));
   }
 
   /**
@@ -146,15 +151,25 @@ export class ExtractionTrial {
     this.wrapping.clear();
   }
 
-  private copyOf(handle: pkcs11.Handle, attributes: Attributes): CopyOutcome {
+  private copyOf(handle: pkcs11.Handle, attributes: Attributes, changes: Attributes | undefined): CopyOutcome {
     const made = this.attempt(() =>
       this.cryptoki.C_CopyObject(this.session, handle, template({ CKA_TOKEN: false, ...attributes })),
     );
     if (made instanceof TokenError) return { refused: made };
     this.made.push(made);
+    const change = () => {
+      if (changes) this.cryptoki.C_SetAttributeValue(this.session, made, template(changes));
+    };
+    const refused = this.attempt(change);
+    return refused instanceof TokenError ? { refused } : this.protectionOf(made);
+  }
+
+  private protectionOf(handle: pkcs11.Handle): CopyOutcome {
     const names = ['CKA_SENSITIVE', 'CKA_EXTRACTABLE'] as const;
-    const { CKA_SENSITIVE, CKA_EXTRACTABLE } = readAttributes(this.cryptoki, this.session, made, names);
-    return { sensitive: CKA_SENSITIVE, extractable: CKA_EXTRACTABLE };
+    const read = this.attempt(() => readAttributes(this.cryptoki, this.session, handle, names));
+    return read instanceof TokenError
+      ? { refused: read }
+      : { sensitive: read.CKA_SENSITIVE, extractable: read.CKA_EXTRACTABLE };
   }
 
   private makeUnprotected(generation: KeyGeneration): pkcs11.Handle {
@@ -206,10 +221,6 @@ export class ExtractionTrial {
     );
     this.made.push(pair.publicKey, pair.privateKey);
     return pair.publicKey;
-  }
-
-  private handleOf(object: TriedObject): pkcs11.Handle {
-    return Buffer.isBuffer(object) ? object : this.handles.of(this.session, object);
   }
 
   private attempt<T>(call: () => T): T | TokenError {

@@ -48,15 +48,15 @@ export class ObjectHandles {
     return handle;
   }
 
-  /** All token objects of that class and CKA_ID. */
-  find(session: pkcs11.Handle, object: KeyObject): pkcs11.Handle[] {
+  /** Token objects of that class and CKA_ID. @param most how many at the most: two tell that it is not one alone */
+  find(session: pkcs11.Handle, object: KeyObject, most = 2): pkcs11.Handle[] {
     const start = performance.now();
-    const found = this.search(session, object);
+    const found = this.search(session, object, most);
     if (this.slow && performance.now() - start > slowMilliseconds) {
       this.slow();
       this.slow = undefined;
     }
-    return found.length === 0 && this.profile.relistObjects?.() ? this.search(session, object) : found;
+    return found.length === 0 && this.profile.relistObjects?.() ? this.search(session, object, most) : found;
   }
 
   /**
@@ -78,13 +78,13 @@ export class ObjectHandles {
     return second;
   }
 
-  private search(session: pkcs11.Handle, object: KeyObject): pkcs11.Handle[] {
+  private search(session: pkcs11.Handle, object: KeyObject, most: number): pkcs11.Handle[] {
     const { cryptoki } = this;
     cryptoki.C_FindObjectsInit(
       session,
       template({ CKA_CLASS: objectClass[object.class], CKA_TOKEN: true, CKA_ID: object.id }),
     );
-    const found = cryptoki.C_FindObjects(session, 2);
+    const found = cryptoki.C_FindObjects(session, most);
     cryptoki.C_FindObjectsFinal(session);
     return found;
   }

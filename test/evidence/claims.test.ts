@@ -40,8 +40,7 @@ function goodFacts(): Facts {
       CKA_NEVER_EXTRACTABLE: true,
       CKA_LOCAL: true,
       CKA_KEY_GEN_MECHANISM: 'CKM_EC_KEY_PAIR_GEN',
-      CKA_SIGN: true,
-      CKA_DERIVE: false,
+      ...{ CKA_SIGN: true, CKA_SIGN_RECOVER: false, CKA_DECRYPT: false, CKA_UNWRAP: false, CKA_DERIVE: false },
       CKA_ALLOWED_MECHANISMS: ['CKM_ECDSA'],
     }),
     secretReads: { CKA_VALUE: sensitive, CKA_PRIME_1: refused('CKR_ATTRIBUTE_TYPE_INVALID', 18) },
@@ -49,6 +48,7 @@ function goodFacts(): Facts {
     weakerCopies: {
       'CKA_SENSITIVE false': refused('CKR_ACTION_PROHIBITED', 27),
       'CKA_EXTRACTABLE true': refused('CKR_ACTION_PROHIBITED', 27),
+      'CKA_EXTRACTABLE true, set afterwards': refused('CKR_ATTRIBUTE_READ_ONLY', 16),
     },
   };
   const point = spki.subarray(-65).toString('hex');
@@ -87,6 +87,11 @@ function goodFacts(): Facts {
       ECC_NIST_P256: {
         secretReads: { CKA_VALUE: { givenBytes: 32 } },
         wraps: { CKM_AES_KEY_WRAP: { givenBytes: 40 }, CKM_AES_GCM: refused('CKR_MECHANISM_INVALID', 112) },
+        weakerCopies: {
+          'CKA_SENSITIVE false': { sensitive: false, extractable: true },
+          'CKA_EXTRACTABLE true': { sensitive: false, extractable: true },
+          'CKA_EXTRACTABLE true, set afterwards': { sensitive: false, extractable: true },
+        },
       },
     },
   };
@@ -110,7 +115,7 @@ test('a key that is protected as well as can be has each claim proven or asserte
     ...{ sensitive: 'asserted', 'non-extractable': 'asserted' },
     ...{ 'always-sensitive': 'asserted', 'never-extractable': 'asserted', 'generated-in-token': 'asserted' },
     ...{ 'only-its-usage': 'asserted', 'only-its-mechanisms': 'asserted' },
-    ...{ 'answers-challenge': 'proven', 'public-key': 'proven', 'runs-in-token': 'asserted' },
+    ...{ 'answers-challenge': 'proven', 'public-key': 'asserted', 'runs-in-token': 'asserted' },
     ...{ 'in-hardware': 'not provable', attested: 'not provable', audited: 'not provable' },
   });
   expect(Object.keys(verdicts)).toEqual(claims.map(({ id }) => id));
@@ -220,6 +225,31 @@ const cases: [claim: string, verdict: string, what: string, change: Change][] = 
     'the token broke down',
     (f) => Object.assign(f.privateObject.weakerCopies, { 'CKA_SENSITIVE false': deviceError }),
   ],
+  [
+    'no-weaker-copy',
+    'failed',
+    'a copy of it was made extractable',
+    (f) =>
+      Object.assign(f.privateObject.weakerCopies, {
+        'CKA_EXTRACTABLE true, set afterwards': { sensitive: true, extractable: true },
+      }),
+  ],
+  [
+    'no-weaker-copy',
+    'not provable',
+    'no key may be copied, for a reason that is not known',
+    (f) => Object.assign(f.token.controls.ECC_NIST_P256!, { weakerCopies: { 'CKA_SENSITIVE false': deviceError } }),
+  ],
+  [
+    'no-weaker-copy',
+    'proven',
+    'the token copies no key at all',
+    (f) => {
+      const lacking = { 'CKA_SENSITIVE false': refused('CKR_FUNCTION_NOT_SUPPORTED', 84) };
+      Object.assign(f.token.controls.ECC_NIST_P256!, { weakerCopies: lacking });
+      Object.assign(f.privateObject, { weakerCopies: lacking });
+    },
+  ],
   ['sensitive', 'failed', 'CKA_SENSITIVE is false', attribute('CKA_SENSITIVE', false)],
   ['sensitive', 'not provable', 'CKA_SENSITIVE is not told', attribute('CKA_SENSITIVE', undefined)],
   ['non-extractable', 'failed', 'CKA_EXTRACTABLE is true', attribute('CKA_EXTRACTABLE', true)],
@@ -236,9 +266,25 @@ const cases: [claim: string, verdict: string, what: string, change: Change][] = 
       f.token.unkeptAttributes.push('CKA_LOCAL');
     },
   ],
+  [
+    'generated-in-token',
+    'not provable',
+    'CKA_LOCAL is true, which this kind of token does not keep',
+    (f) => f.token.unkeptAttributes.push('CKA_LOCAL'),
+  ],
+  [
+    'non-extractable',
+    'failed',
+    'CKA_EXTRACTABLE is true, of whatever kind of token',
+    (f) => {
+      attribute('CKA_EXTRACTABLE', true)(f);
+      f.token.unkeptAttributes.push('CKA_EXTRACTABLE');
+    },
+  ],
   ['generated-in-token', 'not provable', 'the key was imported', (f) => Object.assign(f.key, { origin: 'EXTERNAL' })],
   ['only-its-usage', 'failed', 'it may wrap others', attribute('CKA_WRAP', true)],
   ['only-its-usage', 'failed', 'it may agree on keys, too', attribute('CKA_DERIVE', true)],
+  ['only-its-usage', 'not provable', 'it is not told whether it may unwrap', attribute('CKA_UNWRAP', undefined)],
   [
     'only-its-mechanisms',
     'not provable',
@@ -277,6 +323,12 @@ const cases: [claim: string, verdict: string, what: string, change: Change][] = 
   [
     'answers-challenge',
     'asserted',
+    "the nonce is the program's own",
+    (f) => Object.assign(f.payload, { challenge: { ...challenge, from: 'program' } }),
+  ],
+  [
+    'answers-challenge',
+    'asserted',
     'only the program saw the answer',
     (f) => Object.assign(f.material, { challenge: { kind: 'round trip', algorithm: 'ECDH' } }),
   ],
@@ -302,7 +354,7 @@ const cases: [claim: string, verdict: string, what: string, change: Change][] = 
   ['public-key', 'not provable', 'the token shows none', (f) => f.material.objects.pop()],
   [
     'runs-in-token',
-    'not provable',
+    'failed',
     'a part is done outside',
     (f) => Object.assign(f.token.algorithms[0]!, { where: 'split' }),
   ],
@@ -358,6 +410,14 @@ describe('of several key materials', () => {
     facts.key.materials.push(other.material);
     expect(verdictOn(facts, 'sensitive')).toBe('failed');
     expect(verdictOn(facts, 'non-extractable')).toBe('asserted');
+  });
+
+  test('an object that somebody has put beside it is judged like it', () => {
+    const facts = goodFacts();
+    const planted = goodFacts().privateObject;
+    Object.assign(planted.secretReads, { CKA_VALUE: { givenBytes: 32 } });
+    facts.material.objects.push(planted);
+    expect(verdictOn(facts, 'not-readable')).toBe('failed');
   });
 
   test('one that is not in the token any more is no part of the verdict; none at all proves nothing', () => {

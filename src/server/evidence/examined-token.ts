@@ -29,9 +29,9 @@ export class ExaminedToken {
     this.ways = listedWays(keyToken.token.mechanisms());
   }
 
-  /** @throws ObjectMissingError, TokenError */
-  examine(object: KeyObject): ObjectEvidence {
-    return readObject(this.trial, object, this.ways);
+  /** All objects of that class and CKA_ID: none where the token shows none. @throws TokenError */
+  examine(object: KeyObject): ObjectEvidence[] {
+    return this.trial.objects(object).map((handle) => readObject(this.trial, object.class, handle, this.ways));
   }
 
   /** Tries on a key of that spec which may leave what is tried on those that may not. @throws TokenError */

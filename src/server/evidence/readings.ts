@@ -1,6 +1,7 @@
+import type pkcs11 from 'pkcs11js';
 import type { AttemptEvidence, AttributeReading, ObjectEvidence } from '../../evidence/bundle.js';
 import { type AttributeName, keyType, objectClass } from '../../token/attributes.js';
-import type { ExtractionTrial, Outcome, TriedObject } from '../../token/extraction-trial.js';
+import type { ExtractionTrial, Outcome } from '../../token/extraction-trial.js';
 import { mechanismNameOf } from '../../token/mechanism-names.js';
 import { TokenError } from '../../token/return-values.js';
 import type { WrappingWay } from '../../token/wrapping-ways.js';
@@ -51,32 +52,28 @@ const record = <K, V, T>(map: ReadonlyMap<K, V>, name: (key: K) => string, value
   Object.fromEntries([...map].map(([key, each]) => [name(key), value(each)]));
 const itself = (name: string) => name;
 
-/** What came of the attempts to get the value of a key. @throws ObjectMissingError */
-export function attemptsOn(trial: ExtractionTrial, object: TriedObject, ways: readonly WrappingWay[]) {
+/** What came of the attempts to get the value of a key. */
+export function attemptsOn(trial: ExtractionTrial, handle: pkcs11.Handle, ways: readonly WrappingWay[]) {
   return {
-    secretReads: record(trial.secretReads(object), itself, attemptOf),
-    wraps: record(trial.wraps(object, ways), ({ name }) => name, attemptOf),
-  };
-}
-
-/** An object in the token, read and tried. @throws ObjectMissingError */
-export function readObject(
-  trial: ExtractionTrial,
-  object: { readonly id: Buffer; readonly class: ObjectEvidence['class'] },
-  ways: readonly WrappingWay[],
-): ObjectEvidence {
-  const isPublic = object.class === 'public';
-  const attributes: Record<string, AttributeReading> = {};
-  for (const [name, value] of trial.attributes(object, isPublic)) {
-    attributes[name] = value instanceof TokenError ? refusalOf(value) : { value: readable(name, value) };
-  }
-  if (isPublic) return { class: object.class, attributes };
-  return {
-    class: object.class,
-    attributes,
-    ...attemptsOn(trial, object, ways),
-    weakerCopies: record(trial.weakerCopies(object), itself, (copy) =>
+    secretReads: record(trial.secretReads(handle), itself, attemptOf),
+    wraps: record(trial.wraps(handle, ways), ({ name }) => name, attemptOf),
+    weakerCopies: record(trial.weakerCopies(handle), itself, (copy) =>
       'refused' in copy ? refusalOf(copy.refused) : copy,
     ),
   };
+}
+
+/** An object in the token, read and tried. */
+export function readObject(
+  trial: ExtractionTrial,
+  kind: ObjectEvidence['class'],
+  handle: pkcs11.Handle,
+  ways: readonly WrappingWay[],
+): ObjectEvidence {
+  const isPublic = kind === 'public';
+  const attributes: Record<string, AttributeReading> = {};
+  for (const [name, value] of trial.attributes(handle, isPublic)) {
+    attributes[name] = value instanceof TokenError ? refusalOf(value) : { value: readable(name, value) };
+  }
+  return { class: kind, attributes, ...(!isPublic && attemptsOn(trial, handle, ways)) };
 }
