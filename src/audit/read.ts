@@ -8,6 +8,7 @@ export interface AuditEvent {
   readonly eventTime: string;
   readonly eventName: string;
   readonly eventType?: string;
+  readonly eventID?: string;
   readonly sourceIPAddress?: string;
   readonly errorCode?: string;
   readonly errorMessage?: string;

@@ -74,6 +74,24 @@ const attestation = z.strictObject({
 export const verdicts = ['proven', 'asserted', 'not provable', 'failed'] as const;
 const claimResult = z.strictObject({ claim: z.string(), verdict: z.enum(verdicts), because: z.string() });
 
+/** A change of a key, as an event of the audit log. */
+const historyEvent = z.strictObject({
+  name: z.string(),
+  time: z.string(),
+  /** ARN of who asked, or the service's own name. */
+  by: z.string().nullable(),
+  eventId: z.string().nullable(),
+  /** SHA-256 of the key policy that it has set. */
+  policySha256: z.string().nullable(),
+  /** Where its line is, and the SHA-256 of that, which the next line of the stream has in it. */
+  stream: z.string(),
+  sequence: z.number(),
+  lineSha256: z.string(),
+});
+
+/** The changes of a key, the oldest first; of many only the newest, and how many came before them. */
+const history = z.strictObject({ earlier: z.number(), events: z.array(historyEvent) });
+
 const key = z.strictObject({
   kind: z.enum(['KMS key', 'evidence key']),
   keyId: z.string(),
@@ -92,6 +110,8 @@ const key = z.strictObject({
   grants: z.number(),
   rotation: z.strictObject({ periodDays: z.number(), nextAt: z.iso.datetime() }).nullable(),
   materials: z.array(material),
+  /** Null where there is no audit log, and of the evidence key. */
+  history: history.nullable(),
   attestation: attestation.nullable(),
   claims: z.array(claimResult),
 });
@@ -180,4 +200,6 @@ export type AttributeReading = z.infer<typeof attributeReading>;
 export type ChallengeAnswer = z.infer<typeof challengeAnswer>;
 export type AttestationFile = z.infer<typeof attestation>;
 export type ClaimResult = z.infer<typeof claimResult>;
+export type HistoryEvent = z.infer<typeof historyEvent>;
+export type KeyHistoryEvidence = z.infer<typeof history>;
 export type Verdict = (typeof verdicts)[number];

@@ -47,6 +47,7 @@ ${facts(key)}
 <h3>Claims</h3>
 ${claimsTable(decided)}
 ${key.materials.map((material) => materialPart(key, material, token.controls[key.keySpec]))}
+${historyPart(key)}
 ${attestationPart(key)}
 </section>
 `;
@@ -174,6 +175,22 @@ ${Object.entries(copies).map(
   }</code></td></tr>
 `,
 )}</tbody></table>`;
+}
+
+/** Changes, as the audit log has them. */
+function historyPart({ history }: KeyEvidence): Markup | undefined {
+  if (history === null) return undefined;
+  const { events, earlier } = history;
+  return html`<h3>History, as the audit log has it</h3>
+<table class="history"><thead><tr><th scope="col">Change</th><th scope="col">When, by whom</th><th scope="col">Line of the log, and its SHA-256</th></tr></thead><tbody>
+${events.map(
+  ({ name, time, by, policySha256, stream, sequence, lineSha256 }) => html`<tr><td>${name}${
+    policySha256 === null ? undefined : html`<br><span class="note">policy <code>${policySha256}</code></span>`
+  }</td><td>${time}<br><span class="note">${by ?? 'unknown'}</span></td><td><code>${stream} ${sequence}</code><br><code>${lineSha256}</code></td></tr>
+`,
+)}</tbody></table>
+${earlier > 0 ? html`<p class="note">${earlier} changes came before these.</p>` : undefined}
+<p class="note">Of this node's log. Whether it is whole and has these lines: hsm-kms audit verify, with a copy of it.</p>`;
 }
 
 function attestationPart({ attestation }: KeyEvidence): Markup | undefined {

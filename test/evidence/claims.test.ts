@@ -68,7 +68,15 @@ function goodFacts(): Facts {
   const key: KeyEvidence = {
     ...{ kind: 'KMS key', keyId: '11111111-1111-4111-8111-111111111111', arn, keySpec: 'ECC_NIST_P256' },
     ...{ keyUsage: 'SIGN_VERIFY', origin: 'AWS_KMS', state: 'Enabled', description: '', aliases: [], token: 'own' },
-    ...{ createdAt: madeAt, policySha256: null, grants: 0, rotation: null, attestation: null, claims: [] },
+    ...{
+      createdAt: madeAt,
+      policySha256: null,
+      grants: 0,
+      rotation: null,
+      history: null,
+      attestation: null,
+      claims: [],
+    },
     materials: [material],
   };
   const token: TokenEvidence = {

@@ -41,18 +41,37 @@ export interface TokenInspection {
 
 /** Looks into the service's token past the service: another process, with the library and the user PIN. */
 export async function inspectToken(service: Service): Promise<TokenInspection> {
+  return JSON.parse(await pastTheService(service, './inspect-token.mjs', {}));
+}
+
+/** What somebody does to a key behind the service's back; see change-object.mjs. */
+interface ObjectChange {
+  /** Its id. */
+  readonly key: string;
+  readonly plant?: true;
+  /** CKA_ name -> value. */
+  readonly set?: Readonly<Record<string, boolean>>;
+}
+
+/** Changes objects in the token past the service. */
+export async function changeObject(service: Service, change: ObjectChange): Promise<void> {
+  await pastTheService(service, './change-object.mjs', change);
+}
+
+/** @returns what the program has printed */
+async function pastTheService(service: Service, program: string, what: object): Promise<string> {
   const { pinFile, ...access } = testedToken.access(service.dataDir);
   if (!existsSync(pinFile)) throw new Error('the service has no token of its own');
-  const child = spawn(serviceNode(), [fileURLToPath(new URL('./inspect-token.mjs', import.meta.url))], {
+  const child = spawn(serviceNode(), [fileURLToPath(new URL(program, import.meta.url))], {
     env: { ...cleanEnvironment(), SOFTHSM2_CONF: join(service.dataDir, 'softhsm2.conf') },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
-  child.stdin.end(JSON.stringify({ ...access, pin: readFileSync(pinFile, 'utf8').trim() }));
+  child.stdin.end(JSON.stringify({ ...access, ...what, pin: readFileSync(pinFile, 'utf8').trim() }));
   let text = '';
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
     text += chunk;
   });
   const [code] = await once(child, 'close');
-  if (code !== 0) throw new Error(`the token was not inspected (${code})`);
-  return JSON.parse(text);
+  if (code !== 0) throw new Error(`${program} has failed (${code})`);
+  return text;
 }

@@ -25,7 +25,7 @@ export interface KeyHistory {
   readonly token: string;
 }
 
-type KeyFindings = Omit<KeyEvidence, 'claims' | 'attestation'>;
+type KeyFindings = Omit<KeyEvidence, 'claims' | 'attestation' | 'history'>;
 
 const hexSha256 = (data: string | Buffer) => createHash('sha256').update(data).digest('hex');
 const isoTime = (time: Date | undefined) => time?.toISOString() ?? null;

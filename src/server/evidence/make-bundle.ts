@@ -27,6 +27,7 @@ import { keyStoreTokenSettings, tokenWithoutPin } from '../token-settings.js';
 import { evidenceCertificates } from './evidence-certificate.js';
 import { ExaminedToken } from './examined-token.js';
 import { examineEvidenceKey, examineKey } from './key-evidence.js';
+import { keyHistories } from './key-histories.js';
 import { newestCheckpoint } from './newest-checkpoint.js';
 import type { Opened } from './opened.js';
 
@@ -67,12 +68,18 @@ export async function makeBundle(opened: Opened, request: EvidenceRequest): Prom
   const home = new ExaminedToken(own, tokenWithoutPin(settings, directory).module);
   const tokens = new Map([[ownToken, home]]);
   try {
+    const histories = await keyHistories(auditDirectory(settings), new Set(wanted.map(({ key }) => key.id)));
     const keys: KeyEvidence[] = [];
     for (const { key, attestation } of wanted) {
       const [name, examined] = await tokenOf(kms, key, tokens, settings);
       const history = { token: name, grants: await grantsOf(store, key.id) };
       const findings = await examineKey(key, history, examined, challenge);
-      keys.push({ ...findings, attestation: attestation ? attestedBy(examined, attestation) : null, claims: [] });
+      keys.push({
+        ...findings,
+        history: histories?.get(key.id) ?? null,
+        attestation: attestation ? attestedBy(examined, attestation) : null,
+        claims: [],
+      });
       request.progress(keys.length, wanted.length);
     }
     const evidence = await examineEvidenceKey(evidenceKey, ownToken, home, challenge);
@@ -83,7 +90,7 @@ export async function makeBundle(opened: Opened, request: EvidenceRequest): Prom
       challenge: { nonce: challenge.nonce, from: request.nonce === undefined ? 'program' : 'verifier' },
       tokens: Object.fromEntries([...tokens].map(([name, examined]) => [name, examined.evidence()])),
       certificates: certificates.map(({ raw }) => raw.toString('base64')),
-      evidenceKey: { ...evidence, attestation: null, claims: [] },
+      evidenceKey: { ...evidence, history: null, attestation: null, claims: [] },
       keys,
       auditCheckpoint: checkpointOf(settings, token),
     });
