@@ -6,6 +6,7 @@ import type {
   ChallengeAnswer,
   ClaimResult,
   ControlEvidence,
+  CopyEvidence,
   KeyEvidence,
   MaterialEvidence,
   ObjectEvidence,
@@ -112,7 +113,7 @@ function objectPart(object: ObjectEvidence, control: ControlEvidence | undefined
 ${attributesTable(object)}
 ${object.secretReads ? attemptsTable('Reading its value', object.secretReads, of('secretReads')) : undefined}
 ${object.wraps ? attemptsTable('Wrapping it by a key made for the purpose', object.wraps, of('wraps')) : undefined}
-${object.weakerCopies ? copiesTable(object.weakerCopies) : undefined}`;
+${object.weakerCopies ? copiesTable(object.weakerCopies, control && 'wraps' in control ? control.weakerCopies : {}) : undefined}`;
 }
 
 const isTold = (reading: AttributeReading): reading is { value: boolean | number | string | string[] } =>
@@ -167,12 +168,19 @@ ${telling.map(
 ${others.length > 0 ? html`<p class="note">Refused of a key that may leave, too, so that it says nothing: ${others.map(([name, attempt]) => `${name} ${outcome(attempt)}`).join(', ')}.</p>` : undefined}`;
 }
 
-function copiesTable(copies: NonNullable<ObjectEvidence['weakerCopies']>): Markup {
-  return html`<table><thead><tr><th scope="col">Copying it with</th><th scope="col">outcome</th></tr></thead><tbody>
+type Copies = Readonly<Record<string, CopyEvidence>>;
+
+function copiesTable(copies: Copies, control: Copies): Markup {
+  const outcomeOf = (copy: CopyEvidence | undefined) =>
+    copy === undefined || 'refused' in copy
+      ? outcome(copy)
+      : `copied, CKA_SENSITIVE ${copy.sensitive}, CKA_EXTRACTABLE ${copy.extractable}`;
+  return html`<table><thead><tr><th scope="col">Copying it with</th><th scope="col">this key</th><th scope="col">a key that may leave</th></tr></thead><tbody>
 ${Object.entries(copies).map(
-  ([name, copy]) => html`<tr><td><code>${name}</code></td><td><code>${
-    'refused' in copy ? outcome(copy) : `copied, CKA_SENSITIVE ${copy.sensitive}, CKA_EXTRACTABLE ${copy.extractable}`
-  }</code></td></tr>
+  ([
+    name,
+    copy,
+  ]) => html`<tr><td><code>${name}</code></td><td><code>${outcomeOf(copy)}</code></td><td><code>${outcomeOf(control[name])}</code></td></tr>
 `,
 )}</tbody></table>`;
 }

@@ -99,7 +99,7 @@ ${factsTable([
   ['Valid', `${signer.validFrom} to ${signer.validTo}`],
   [
     'Nonce',
-    html`<code>${challenge.nonce}</code> (${challenge.from === 'verifier' ? "the verifier's" : "the program's own"})`,
+    html`<code>${challenge.nonce}</code> (${challenge.from === 'verifier' ? "the verifier's, it says" : "the program's own"})`,
   ],
   [
     'Audit log',

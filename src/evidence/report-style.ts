@@ -24,6 +24,7 @@ td.number, th.number { text-align: right; padding-right: 1.2rem; white-space: no
 .good::before { content: "\\2713  "; color: var(--proven); } .bad-value::before { content: "\\2717  "; color: var(--failed); }
 .note { color: #4a5260; font-size: .88em; }
 table.attributes { table-layout: fixed; } table.attributes th:nth-child(1) { width: 29%; } table.attributes th:nth-child(2) { width: 33%; }
+table.history { table-layout: fixed; } table.history th:nth-child(1) { width: 24%; } table.history th:nth-child(2) { width: 34%; }
 @page { size: A4; margin: 16mm 14mm 18mm; @bottom-left { content: "hsm-kms evidence"; font: 8pt sans-serif; } @bottom-right { content: counter(page) " / " counter(pages); font: 8pt sans-serif; } }
 @media print {
   body { padding: 0; max-width: none; font-size: 9.5pt; }

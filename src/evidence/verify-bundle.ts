@@ -1,5 +1,5 @@
 import { createHash, X509Certificate } from 'node:crypto';
-import { version } from '../version.js';
+import { version } from '../config/version.js';
 import {
   bundleSchema,
   type ClaimResult,
