@@ -158,7 +158,7 @@ export class Capabilities {
     const id = randomBytes(32);
     try {
       const mechanisms = names.flatMap((name) => waysOf(row, usage, name).flatMap((way) => way.mechanisms));
-      const generated = await this.token.generateForProbe(
+      const generated = await this.token.probe.generate(
         row.generate,
         { id, label: 'hsm-kms probe' },
         { uses: usesOfUsage[usage], mechanisms: [...new Set(mechanisms)] },
@@ -175,7 +175,7 @@ export class Capabilities {
       const reason = `it makes no such key (${(error as Error).message})`;
       for (const name of names) this.findings.set(findingName(spec, usage, name), { reason });
     } finally {
-      this.token.forgetProbe(id);
+      this.token.probe.forget(id);
     }
   }
 

@@ -57,7 +57,7 @@ async function knownSignature(
   answer: { readonly privateValue: Buffer; readonly message: Buffer; readonly signature: Buffer },
 ): Promise<void> {
   const id = randomBytes(16);
-  token.importForProbe(
+  token.probe.import(
     { id, class: 'private' },
     {
       CKA_KEY_TYPE: keyType.EC_EDWARDS,
@@ -71,7 +71,7 @@ async function knownSignature(
     const signature = await token.sign(call, answer.message);
     expect(signature.equals(answer.signature), 'the signature is not the published one');
   } finally {
-    token.forgetProbe(id);
+    token.probe.forget(id);
   }
 }
 

@@ -47,7 +47,7 @@ async function found<T extends string>(probe: () => Promise<T>): Promise<T | Unk
 
 async function gcmIv(token: Token): Promise<'service' | 'token'> {
   const id = randomBytes(32);
-  await token.generateForProbe(aesKey, { id, label: probeLabel }, { uses: ['encrypt'], mechanisms: ['AES_GCM'] });
+  await token.probe.generate(aesKey, { id, label: probeLabel }, { uses: ['encrypt'], mechanisms: ['AES_GCM'] });
   try {
     const iv = token.newGcmIv();
     const given = Buffer.from(iv);
@@ -55,7 +55,7 @@ async function gcmIv(token: Token): Promise<'service' | 'token'> {
     await token.encrypt({ key: { id, class: 'secret' }, mechanism, outputBytes: 32 + gcmTagBytes }, randomBytes(32));
     return iv.equals(given) ? 'service' : 'token';
   } finally {
-    token.forgetProbe(id);
+    token.probe.forget(id);
   }
 }
 
@@ -65,12 +65,12 @@ async function sessionCopies(token: Token): Promise<'yes'> {
   const names = { id: original.id, label: probeLabel };
   await token.generate(aesKey, names, { uses: ['encrypt'], mechanisms: ['AES_GCM'] });
   try {
-    token.copyForProbe(original, copy);
+    token.probe.copy(original, copy);
     const call = { key: copy, mechanism: aesGcm(token.newGcmIv(), Buffer.from('probe')) };
     await token.encrypt({ ...call, outputBytes: 32 + gcmTagBytes }, randomBytes(32));
     return 'yes';
   } finally {
-    token.forgetProbe(copy.id);
+    token.probe.forget(copy.id);
     token.destroy(original);
   }
 }
@@ -79,8 +79,8 @@ async function ecPoint(token: Token): Promise<'DER' | 'raw'> {
   const id = randomBytes(32);
   const { ecParams, fieldBytes } = namedCurves['P-256'];
   const permissions = { uses: ['sign'], mechanisms: ['ECDSA'] } as const;
-  const { publicValue } = await token.generateForProbe(ecKeyPair(ecParams), { id, label: probeLabel }, permissions);
-  token.forgetProbe(id);
+  const { publicValue } = await token.probe.generate(ecKeyPair(ecParams), { id, label: probeLabel }, permissions);
+  token.probe.forget(id);
   const point = publicValue.CKA_EC_POINT;
   if (point === undefined) throw new Error('the token shows no CKA_EC_POINT');
   // 04 X Y, or 04 LENGTH 04 X Y
@@ -91,11 +91,7 @@ async function oaepHashes(token: Token): Promise<TokenTraits['oaepHashes']> {
   const id = randomBytes(32);
   try {
     const permissions = { uses: ['decrypt'], mechanisms: ['RSA_PKCS_OAEP'] } as const;
-    const { publicValue } = await token.generateForProbe(
-      rsaKeyPair(modulusBits),
-      { id, label: probeLabel },
-      permissions,
-    );
+    const { publicValue } = await token.probe.generate(rsaKeyPair(modulusBits), { id, label: probeLabel }, permissions);
     const { CKA_MODULUS: modulus, CKA_PUBLIC_EXPONENT: publicExponent } = publicValue;
     if (!modulus || !publicExponent) throw new Error('the token shows no public key');
     const publicKey = createPublicKey({ key: rsaSpki({ modulus, publicExponent }), format: 'der', type: 'spki' });
@@ -118,6 +114,6 @@ async function oaepHashes(token: Token): Promise<TokenTraits['oaepHashes']> {
     const no = { no: `it makes no such key (${(error as Error).message})` };
     return { sha1: no, sha256: no, sha384: no, sha512: no };
   } finally {
-    token.forgetProbe(id);
+    token.probe.forget(id);
   }
 }

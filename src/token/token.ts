@@ -1,12 +1,5 @@
 import type pkcs11 from 'pkcs11js';
-import {
-  type AttributeName,
-  type Attributes,
-  type AttributeValue,
-  objectClass,
-  readAttributes,
-  template,
-} from './attributes.js';
+import { type AttributeName, type Attributes, type AttributeValue, readAttributes, template } from './attributes.js';
 import { ExtractionTrial } from './extraction-trial.js';
 import { type ImportedObject, ImportSession } from './import-session.js';
 import type { GeneratedKey } from './key-maker.js';
@@ -21,6 +14,7 @@ import { ecdh1, gcmIvBytes, type Mechanism } from './mechanisms.js';
 import { loadModule, outlastLoginOfAnother, useSlot } from './module.js';
 import type { KeyObject } from './object-handles.js';
 import { type LabelledObject, listKeyObjects, readLabelled } from './object-index.js';
+import { ProbeObjects } from './probe-objects.js';
 import { TokenError, tokenError } from './return-values.js';
 import type { VersionedKey } from './session-copies.js';
 import { TokenCalls } from './token-calls.js';
@@ -55,6 +49,8 @@ export interface KeyCall {
 export class Token {
   /** An object that is always there: a token that does not show it hides others, too. */
   landmark: KeyObject | undefined;
+  /** What shows what it can do. */
+  readonly probe: ProbeObjects;
   private readonly calls: TokenCalls;
 
   private constructor(
@@ -62,6 +58,7 @@ export class Token {
     private readonly link: TokenLink,
   ) {
     this.calls = new TokenCalls(link);
+    this.probe = new ProbeObjects(cryptoki, link, this.calls);
   }
 
   /** Loads the module, finds the token and logs in. @throws Error that says what to do */
@@ -241,53 +238,6 @@ export class Token {
     return sessions.use((session) => maker.make(session, generation, names, permissions, {}), patienceForGeneration);
   }
 
-  /**
-   * Makes a key as `generate` does, but of session objects: what shows whether the token can, without leaving anything.
-   * One at a time; `forget` it afterwards.
-   */
-  generateForProbe(generation: KeyGeneration, names: ObjectNames, permissions: KeyPermissions): Promise<GeneratedKey> {
-    const { maker, loginSession } = this.connection;
-    return maker.make(loginSession, generation, names, permissions, { CKA_TOKEN: false });
-  }
-
-  /** C_CreateObject of a session object whose value is known: for known-answer tests. @throws TokenError */
-  importForProbe(key: KeyObject, attributes: Attributes): void {
-    const { loginSession, handles } = this.connection;
-    try {
-      const handle = this.cryptoki.C_CreateObject(
-        loginSession,
-        template({
-          CKA_CLASS: objectClass[key.class],
-          CKA_TOKEN: false,
-          CKA_PRIVATE: true,
-          CKA_SENSITIVE: false,
-          CKA_EXTRACTABLE: true,
-          ...attributes,
-        }),
-      );
-      handles.remember(key, handle);
-    } catch (thrown) {
-      throw tokenError(thrown);
-    }
-  }
-
-  /**
-   * C_CopyObject of a key in the token to a session object, which must stay as protected: what shows whether hot keys can
-   * be used by copies. `forgetProbe` the copy afterwards.
-   *
-   * @throws Error that says how the copy is less protected; TokenError
-   */
-  copyForProbe(original: KeyObject, copy: KeyObject): void {
-    this.calls.now((session, { handles, loginSession }) => {
-      const parameters = template({ CKA_TOKEN: false, CKA_ID: copy.id });
-      handles.remember(copy, this.cryptoki.C_CopyObject(loginSession, handles.of(session, original), parameters));
-    }, original);
-    const { CKA_SENSITIVE, CKA_EXTRACTABLE } = this.attributes(copy, ['CKA_SENSITIVE', 'CKA_EXTRACTABLE']);
-    if (!CKA_SENSITIVE || CKA_EXTRACTABLE) {
-      throw new Error(`the copy has CKA_SENSITIVE ${CKA_SENSITIVE} and CKA_EXTRACTABLE ${CKA_EXTRACTABLE}`);
-    }
-  }
-
   /** What the module says of itself. @throws TokenError */
   moduleFacts(): ModuleFacts {
     return this.asTokenError(() => moduleFacts(this.cryptoki));
@@ -303,19 +253,6 @@ export class Token {
       return call();
     } catch (thrown) {
       throw tokenError(thrown);
-    }
-  }
-
-  /** Destroys the session objects of a probe. */
-  forgetProbe(id: Buffer): void {
-    try {
-      const { loginSession, handles } = this.connection;
-      for (const each of ['secret', 'private', 'public'] as const) {
-        const handle = handles.take({ id, class: each });
-        if (handle) this.cryptoki.C_DestroyObject(loginSession, handle);
-      }
-    } catch {
-      // they end with the session
     }
   }
 

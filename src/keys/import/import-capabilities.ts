@@ -108,7 +108,7 @@ export class ImportCapabilities {
     let publicValue: Attributes;
     try {
       const names = { ...probeId, id };
-      ({ publicValue } = await this.token.generateForProbe(rsaKeyPair(probeModulusBits), names, allowed));
+      ({ publicValue } = await this.token.probe.generate(rsaKeyPair(probeModulusBits), names, allowed));
     } catch (error) {
       if (!(error instanceof TokenError) || error.reaction !== 'refused') throw error;
       for (const { algorithm, kind } of imports()) {
@@ -126,7 +126,7 @@ export class ImportCapabilities {
       }
       return findings;
     } finally {
-      this.token.forgetProbe(id);
+      this.token.probe.forget(id);
     }
   }
 
