@@ -6,9 +6,9 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Command } from 'commander';
 import { addIdentityCommand } from '../../src/cli/identity.js';
 import { hasBoto3 } from '../service/botocore.js';
-import { builtModules } from '../service/built-service.js';
 import { identityJson, identityRefusal, policyText } from '../service/identities.js';
-import { accountId, Service, serviceEnvironment, serviceNode, userArn } from '../service/service.js';
+import { IdentityProcess } from '../service/identity-process.js';
+import { accountId, Service, userArn } from '../service/service.js';
 
 let service: Service;
 beforeAll(async () => {
@@ -82,31 +82,27 @@ function documented(): Case[] {
 }
 
 /** Runs the commands; those that print nothing are left out. */
-function printed(): Case[] {
-  const all = commands.map((command) => command.replaceAll('file://', `file://${service.dataDir}/`).split(' '));
-  const script = fileURLToPath(new URL('../service/identity-commands.mjs', import.meta.url));
-  const { stdout, stderr } = spawnSync(serviceNode(), [script, builtModules], {
-    input: JSON.stringify(all.map((words) => [...words, '--data-dir', service.dataDir])),
-    encoding: 'utf8',
-    env: serviceEnvironment(service.dataDir),
-  });
-  expect(stderr).toBe('');
-  const outputs: string[] = JSON.parse(stdout);
-  return all.flatMap((words, index) => {
-    if (!outputs[index]) return [];
-    const output = JSON.parse(outputs[index]);
+async function printed(): Promise<Case[]> {
+  const cases: Case[] = [];
+  for (const command of commands) {
+    const words = command.replaceAll('file://', `file://${service.dataDir}/`).split(' ');
+    const { printed, warned } = await IdentityProcess.of(service).run(words);
+    expect(warned).toBe('');
+    if (!printed) continue;
+    const output = JSON.parse(printed);
     // told besides what the AWS CLI tells
     for (const key of output.AccessKeyMetadata ?? []) delete key.AccessKeyLastUsed;
     const flags = words.filter((word) => word.startsWith('--'));
-    return [{ operation: operationOf(words[0] as string), flags, output }];
-  });
+    cases.push({ operation: operationOf(words[0] as string), flags, output });
+  }
+  return cases;
 }
 
 const testWithBotocore = hasBoto3() ? test : test.skip;
 
 let cases: Case[];
 test('each subcommand does what it says', async () => {
-  cases = printed();
+  cases = await printed();
   const create = ['create-access-key', '--user-name', 'bob', '--output', 'json'];
   const output = await identityJson(service, ...create);
   cases.push({ operation: 'CreateAccessKey', flags: ['--user-name'], output });

@@ -26,7 +26,9 @@ export function sql<Row>(service: Service, statement: string, ...values: (string
   const program = join(import.meta.dirname, 'write-sealed.mjs');
   const input = JSON.stringify({ statement: testedDatabase.placed(statement), values });
   const env = serviceEnvironment(service.dataDir);
-  return JSON.parse(execFileSync(serviceNode(), [program, builtModules, service.dataDir], { input, env, encoding: 'utf8' }));
+  return JSON.parse(
+    execFileSync(serviceNode(), [program, builtModules, service.dataDir], { input, env, encoding: 'utf8' }),
+  );
 }
 
 /** The same, as somebody does it behind the service's back. */

@@ -1,14 +1,14 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from '@jest/globals';
+import { IdentityProcess } from './identity-process.js';
 import { accountId, type Credentials, hsmKms, type Service } from './service.js';
 import { testedDatabase } from './tested-database.js';
 
 /** Runs `hsm-kms identity ...` beside a service. @returns what it prints. @throws Error when it fails */
 export async function identity(service: Service, ...parameters: string[]): Promise<string> {
-  const { code, output } = await hsmKms('identity', ...parameters, '--data-dir', service.dataDir);
-  if (code !== 0) throw new Error(`hsm-kms identity ${parameters.join(' ')}: ${output}`);
-  return output;
+  const { printed, warned } = await IdentityProcess.of(service).run(parameters);
+  return printed + warned;
 }
 
 /** The same, for what prints JSON. */

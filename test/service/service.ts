@@ -65,6 +65,7 @@ export class Service {
   private process: ChildProcess | undefined;
   private readonly clients: KMS[] = [];
   private client: KMS | undefined;
+  private readonly endings: (() => Promise<void>)[] = [];
 
   private constructor(private readonly options: ServiceOptions) {
     if (options.environment) environments.set(this.dataDir, options.environment);
@@ -197,8 +198,14 @@ export class Service {
     return this.signal('SIGKILL');
   }
 
+  /** What is to be done before its data directory is removed. */
+  beforeEnd(ending: () => Promise<void>): void {
+    this.endings.push(ending);
+  }
+
   /** Stops, and removes the data directory. */
   async end(): Promise<void> {
+    await Promise.all(this.endings.map((ending) => ending()));
     for (const client of this.clients) client.destroy();
     await this.stop();
     rmSync(this.dataDir, { recursive: true, force: true });
