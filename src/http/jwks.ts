@@ -17,26 +17,21 @@ interface Page {
   readonly etag: string;
 }
 
-interface Pages {
-  readonly of: PublishedJwks;
-  readonly set: Page;
-  readonly keys: ReadonlyMap<string, Page>;
-}
-
 /**
  * The public keys that their owners have published, for who verifies JWTs. Everybody may read them; of keys that are not
  * published nobody learns anything, not whether they exist.
  */
 export class JwksPages {
-  private pages: Pages | undefined;
+  /** The page of all keys, and the keys that it was made of. */
+  private all: { readonly of: PublishedJwks; readonly page: Page } | undefined;
 
   constructor(private readonly published: PublishedKeys) {}
 
   /** Answers a request that `isForJwks`. @throws what the store throws */
   async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { set, keys } = await this.current();
+    const jwks = await this.published.find();
     const path = pathOf(request);
-    const page = path === jwksPath ? set : keys.get(path.split('/')[2] ?? '');
+    const page = path === jwksPath ? this.pageOfAll(jwks) : pageOfKey(jwks, path.split('/')[2] ?? '');
     if (page === undefined) return send(response, 404, 'application/json', notFound, { 'Cache-Control': 'no-store' });
     const { contentType, body, etag } = page;
     const headers = { 'Cache-Control': `public, max-age=${maxAge}`, ETag: etag };
@@ -44,10 +39,11 @@ export class JwksPages {
     else send(response, 200, contentType, body, headers);
   }
 
-  private async current(): Promise<Pages> {
-    const jwks = await this.published.find();
-    if (this.pages?.of !== jwks) this.pages = pagesOf(jwks);
-    return this.pages;
+  private pageOfAll(jwks: PublishedJwks): Page {
+    if (this.all?.of !== jwks) {
+      this.all = { of: jwks, page: pageOf('application/jwk-set+json', { keys: [...jwks.values()] }) };
+    }
+    return this.all.page;
   }
 }
 
@@ -62,15 +58,12 @@ function pathOf({ url = '' }: IncomingMessage): string {
   return url.split('?', 1)[0] ?? '';
 }
 
-/** As RFC 7517 section 8.5 calls them. */
-function pagesOf(jwks: PublishedJwks): Pages {
-  return {
-    of: jwks,
-    set: pageOf('application/jwk-set+json', { keys: [...jwks.values()] }),
-    keys: new Map([...jwks].map(([id, jwk]) => [id, pageOf('application/jwk+json', jwk)])),
-  };
+function pageOfKey(jwks: PublishedJwks, id: string): Page | undefined {
+  const jwk = jwks.get(id);
+  return jwk && pageOf('application/jwk+json', jwk);
 }
 
+/** @param contentType as RFC 7517 section 8.5 has it */
 function pageOf(contentType: string, content: object): Page {
   const body = JSON.stringify(content);
   return { contentType, body, etag: `"${createHash('sha256').update(body).digest('base64url')}"` };
