@@ -87,6 +87,7 @@ static void parse_line(struct commands *commands, char *line) {
   else if (strcmp(word, "empty") == 0) commands->empty = true;
   else if (strcmp(word, "reinitialise") == 0) commands->reinitialise = true;
   else if (strcmp(word, "full") == 0) commands->full = true;
+  else if (strcmp(word, "no-ec") == 0) commands->no_ec = true;
   else if (strcmp(word, "own-iv") == 0) commands->own_iv = true;
   else if (strcmp(word, "epoch") == 0) commands->epoch = strtoul(rest, NULL, 0);
   else if (strcmp(word, "handles") == 0) commands->handles = strtoul(rest, NULL, 0);

@@ -31,7 +31,7 @@ struct commands {
   /* Nanoseconds since the epoch. */
   uint64_t written_at;
   CK_ULONG epoch, handles;
-  bool gone, hidden, empty, reinitialise, full, own_iv;
+  bool gone, hidden, empty, reinitialise, full, no_ec, own_iv;
   size_t rules;
   struct rule rule[RULES];
   /* Bit i of concern[f]: rule i is about function f. */

@@ -32,7 +32,7 @@ typedef struct {
   CK_ULONG aad_length, tag_bits;
 } CK_GCM_PARAMS;
 
-enum { CKA_TOKEN = 0x1, CKM_AES_GCM = 0x1087 };
+enum { CKA_TOKEN = 0x1, CKM_EC_KEY_PAIR_GEN = 0x1040, CKM_EC_EDWARDS_KEY_PAIR_GEN = 0x1055, CKM_AES_GCM = 0x1087 };
 
 enum {
   CKR_OK = 0x0,
@@ -41,6 +41,7 @@ enum {
   CKR_DEVICE_MEMORY = 0x31,
   CKR_DEVICE_REMOVED = 0x32,
   CKR_KEY_HANDLE_INVALID = 0x60,
+  CKR_MECHANISM_INVALID = 0x70,
   CKR_OBJECT_HANDLE_INVALID = 0x82,
   CKR_SESSION_HANDLE_INVALID = 0xB3,
   CKR_TOKEN_NOT_PRESENT = 0xE0,
@@ -59,6 +60,10 @@ enum {
 #define IN_SESSION THE_SESSION, .session = &session
 #define WITH_KEY IN_SESSION, .object = &key, .stale = CKR_KEY_HANDLE_INVALID
 #define WITH_OBJECT IN_SESSION, .object = &object, .stale = CKR_OBJECT_HANDLE_INVALID
+
+#define MAKING_A_PAIR                        \
+  IN_SESSION, .made = {made, made_private}, \
+              .keeps = is_token_object(public, public_count) || is_token_object(private, private_count)
 
 #define CRYPTOKI(X)                                                                                                   \
   X(OWN, C_Initialize, (void *arguments), (arguments), THE_MODULE)                                                    \
@@ -130,11 +135,9 @@ enum {
   X(PASSED, C_GenerateKey, (S, CK_MECHANISM *mechanism, TEMPLATE(wanted), CK_ULONG *made),                            \
     (session, mechanism, wanted, wanted_count, made), IN_SESSION, .made = {made},                                     \
     .keeps = is_token_object(wanted, wanted_count))                                                                   \
-  X(PASSED, C_GenerateKeyPair,                                                                                        \
+  X(OWN, C_GenerateKeyPair,                                                                                           \
     (S, CK_MECHANISM *mechanism, TEMPLATE(public), TEMPLATE(private), CK_ULONG *made, CK_ULONG *made_private),        \
-    (session, mechanism, public, public_count, private, private_count, made, made_private), IN_SESSION,               \
-    .made = {made, made_private},                                                                                     \
-    .keeps = is_token_object(public, public_count) || is_token_object(private, private_count))                        \
+    (session, mechanism, public, public_count, private, private_count, made, made_private), MAKING_A_PAIR)            \
   X(PASSED, C_WrapKey, (S, CK_MECHANISM *mechanism, CK_ULONG key, CK_ULONG wrapped, ROOM(out)),                       \
     (session, mechanism, key, wrapped, out, out_length), IN_SESSION, .object = &key, .other = &wrapped,               \
     .stale = CKR_WRAPPING_KEY_HANDLE_INVALID)                                                                         \

@@ -26,6 +26,7 @@
  *   reinitialise        after that nothing works until C_Finalize and C_Initialize
  *   handles N           where N has grown, object handles are no good; those found from then on are
  *   full                nothing that stays in the token can be made: CKR_DEVICE_MEMORY
+ *   no-ec               no key pairs on elliptic curves are made: CKR_MECHANISM_INVALID
  *   own-iv              C_EncryptInit with CKM_AES_GCM overwrites the caller's IV with one of its own
  */
 #define _GNU_SOURCE
@@ -233,6 +234,22 @@ static CK_RV fault_C_EncryptInit(CK_ULONG session, CK_MECHANISM *mechanism, CK_U
     count_fault(call.function);
   }
   call.answer = real->C_EncryptInit(session, mechanism, key);
+  return leave(&call);
+}
+
+static CK_RV fault_C_GenerateKeyPair(CK_ULONG session, CK_MECHANISM *mechanism, CK_ATTRIBUTE *public,
+                                     CK_ULONG public_count, CK_ATTRIBUTE *private, CK_ULONG private_count,
+                                     CK_ULONG *made, CK_ULONG *made_private) {
+  CALL(C_GenerateKeyPair, MAKING_A_PAIR);
+  if (!enter(&call)) return call.answer;
+  const bool is_ec =
+      mechanism->mechanism == CKM_EC_KEY_PAIR_GEN || mechanism->mechanism == CKM_EC_EDWARDS_KEY_PAIR_GEN;
+  if (commands_now()->no_ec && is_ec) {
+    call.answer = CKR_MECHANISM_INVALID;
+    count_fault(call.function);
+  } else
+    call.answer = real->C_GenerateKeyPair(session, mechanism, public, public_count, private, private_count, made,
+                                          made_private);
   return leave(&call);
 }
 

@@ -1,13 +1,14 @@
 /*
  * What somebody who has the user PIN and the token's library does to a key behind the service's back.
  *
- * stdin: { module, parameters, label, pin, key (CKA_LABEL), plant, set }: `plant` puts a secret key of known value and
- * without protection beside the key's own, with its CKA_ID; `set` changes attributes of the private or secret key
+ * stdin: { module, parameters, label, pin, key (CKA_LABEL), plant, set, destroy }: `plant` puts a secret key of known value and
+ * without protection beside the key's own, with its CKA_ID; `set` changes attributes of the private or secret key;
+ * `destroy` ends all objects with that label
  */
 import { readFileSync } from 'node:fs';
 import pkcs11 from 'pkcs11js';
 
-const { module, parameters, label, pin, key, plant, set } = JSON.parse(readFileSync(0, 'utf8'));
+const { module, parameters, label, pin, key, plant, set, destroy } = JSON.parse(readFileSync(0, 'utf8'));
 const cryptoki = new pkcs11.PKCS11();
 cryptoki.load(module);
 // pkcs11js drops the last character of the parameters
@@ -26,6 +27,7 @@ const find = (attributes) => {
 const [object] = [pkcs11.CKO_SECRET_KEY, pkcs11.CKO_PRIVATE_KEY].flatMap((CKA_CLASS) =>
   find({ CKA_LABEL: key, CKA_CLASS, CKA_TOKEN: true }),
 );
+if (destroy) for (const each of find({ CKA_LABEL: key, CKA_TOKEN: true })) cryptoki.C_DestroyObject(session, each);
 if (set) cryptoki.C_SetAttributeValue(session, object, as(set));
 if (plant) {
   const [{ value: CKA_ID }] = cryptoki.C_GetAttributeValue(session, object, [{ type: pkcs11.CKA_ID }]);

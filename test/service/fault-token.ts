@@ -86,7 +86,7 @@ export interface FaultConditions {
 
 export type FunctionFault = { readonly on: string } & Fault & FaultConditions;
 /** The token as a whole; see test/fault-token/fault-token.c. */
-export type TokenCondition = 'gone' | 'hidden' | 'empty' | 'full' | 'own-iv' | 'reinitialise';
+export type TokenCondition = 'gone' | 'hidden' | 'empty' | 'full' | 'no-ec' | 'own-iv' | 'reinitialise';
 
 /** One fault-injecting module in a directory of its own, over a real one that it has for itself. */
 export class FaultToken {
@@ -192,11 +192,13 @@ export interface FaultyService {
 }
 
 export interface FaultyServiceOptions extends ServiceOptions {
+  /** What the token is like from the beginning. */
+  readonly conditions?: readonly TokenCondition[];
   /** More flags of `serve`, which depend on the data directory. */
   readonly flagsFor?: (dataDir: string) => Promise<readonly string[]>;
 }
 
-/** Starts it without faults. */
+/** Starts it without faults, but for what is asked for. */
 export async function startOverFaultToken(options: FaultyServiceOptions = {}): Promise<FaultyService> {
   let fault: FaultToken | undefined;
   const flags = [...(options.flags ?? [])];
@@ -206,6 +208,7 @@ export async function startOverFaultToken(options: FaultyServiceOptions = {}): P
     prepare: async (dataDir) => {
       fault = new FaultToken(join(dataDir, 'softhsm2.conf'));
       flags.push('--pkcs11-module', fault.module, '--token-pin-file', join(dataDir, 'token-user-pin'));
+      if (options.conditions) await fault.set(...options.conditions);
       await options.prepare?.(dataDir);
       flags.push(...((await options.flagsFor?.(dataDir)) ?? []));
     },

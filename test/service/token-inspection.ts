@@ -41,29 +41,30 @@ export interface TokenInspection {
 
 /** Looks into the service's token past the service: another process, with the library and the user PIN. */
 export async function inspectToken(service: Service): Promise<TokenInspection> {
-  return JSON.parse(await pastTheService(service, './inspect-token.mjs', {}));
+  return JSON.parse(await pastTheService(service.dataDir, './inspect-token.mjs', {}));
 }
 
 /** What somebody does to a key behind the service's back; see change-object.mjs. */
 interface ObjectChange {
-  /** Its id. */
+  /** Its CKA_LABEL: of a KMS key the id. */
   readonly key: string;
   readonly plant?: true;
+  readonly destroy?: true;
   /** CKA_ name -> value. */
   readonly set?: Readonly<Record<string, boolean>>;
 }
 
 /** Changes objects in the token past the service. */
-export async function changeObject(service: Service, change: ObjectChange): Promise<void> {
-  await pastTheService(service, './change-object.mjs', change);
+export async function changeObject({ dataDir }: Pick<Service, 'dataDir'>, change: ObjectChange): Promise<void> {
+  await pastTheService(dataDir, './change-object.mjs', change);
 }
 
 /** @returns what the program has printed */
-async function pastTheService(service: Service, program: string, what: object): Promise<string> {
-  const { pinFile, ...access } = testedToken.access(service.dataDir);
+async function pastTheService(dataDir: string, program: string, what: object): Promise<string> {
+  const { pinFile, ...access } = testedToken.access(dataDir);
   if (!existsSync(pinFile)) throw new Error('the service has no token of its own');
   const child = spawn(serviceNode(), [fileURLToPath(new URL(program, import.meta.url))], {
-    env: { ...cleanEnvironment(), SOFTHSM2_CONF: join(service.dataDir, 'softhsm2.conf') },
+    env: { ...cleanEnvironment(), SOFTHSM2_CONF: join(dataDir, 'softhsm2.conf') },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   child.stdin.end(JSON.stringify({ ...access, ...what, pin: readFileSync(pinFile, 'utf8').trim() }));
