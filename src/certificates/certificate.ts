@@ -3,6 +3,7 @@ import { Integer } from 'asn1js';
 import { Certificate, PublicKeyInfo, type RelativeDistinguishedNames, Time } from 'pkijs';
 import { plainView } from '../encoding/der.js';
 import type { RequestedCertificate, Subject } from './certification-request.js';
+import { expectReadable } from './distinguished-name.js';
 import {
   authorityKeyIdentifier,
   basicConstraints,
@@ -129,6 +130,10 @@ function makeCertificate(
 ): Promise<Buffer> {
   certifiableKey(publicKey);
   const isUnnamed = subject.name.typesAndValues.length === 0;
+  expectReadable(subject.name);
+  if (isUnnamed && subject.altNames === undefined) {
+    throw new Error('A certificate has a name: say by --subject or --san which it is to have.');
+  }
   if (isCa && isUnnamed) throw new Error('The certificate of a CA has a name, as in "CN=Example CA".');
   const certificate = new Certificate({
     // v3

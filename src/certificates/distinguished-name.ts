@@ -61,6 +61,26 @@ export function parseDistinguishedName(text: string): RelativeDistinguishedNames
   return RelativeDistinguishedNames.fromBER(sequence.toBER());
 }
 
+/**
+ * Controls (U+0000 ends a name for some readers), characters that turn the order of others, and what was no UTF-8: who
+ * reads such a name reads another than who compares it.
+ */
+const unseen = /[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffd]/u;
+
+/** @throws Error with a sentence for a name that cannot be read as it is, which a request may hold */
+export function expectReadable({ typesAndValues }: RelativeDistinguishedNames): void {
+  for (const { value } of typesAndValues) {
+    const { value: text } = value.valueBlock as { readonly value?: unknown };
+    if (typeof text === 'string' && unseen.test(text)) {
+      throw new Error(
+        `The name holds ${JSON.stringify(visible(text))}, with characters that are not seen: say by --subject which name the certificate is to have.`,
+      );
+    }
+  }
+}
+
+const visible = (text: string) => text.replace(new RegExp(unseen, 'gu'), '?');
+
 function attributeOf(written: string, value: string): AttributeTypeAndValue {
   const name = typeNames.find((known) => known.toLowerCase() === written.toLowerCase());
   const row = name === undefined ? undefined : attributeTypes[name];
@@ -71,7 +91,8 @@ function attributeOf(written: string, value: string): AttributeTypeAndValue {
     throw new Error(`${name} of a name has 1 to ${longest} characters, not ${characters}.`);
   }
   const alphabet = pattern ?? (StringType === PrintableString ? printable : StringType === IA5String ? ascii : /^/);
-  if (!alphabet.test(value)) throw new Error(`${name} of a name cannot be ${JSON.stringify(value)}.`);
+  if (!alphabet.test(value) || unseen.test(value))
+    throw new Error(`${name} of a name cannot be ${JSON.stringify(visible(value))}.`);
   return new AttributeTypeAndValue({ type: oid, value: new StringType({ value }) });
 }
 

@@ -10,6 +10,7 @@ import {
   PublicKeyInfo,
 } from 'pkijs';
 import { plainView } from '../encoding/der.js';
+import { areWellFormed } from './subject-alt-names.js';
 
 /** Object identifiers of certificate extensions (RFC 5280 section 4.2.1). */
 export const extensionOids = {
@@ -69,18 +70,15 @@ export function extKeyUsage(names: readonly ExtendedKeyUsage[]): Extension {
   return extension(extensionOids.extKeyUsage, names.join() === 'timeStamping', usage.toSchema());
 }
 
-/** The kinds of names that are written here: rfc822Name, dNSName, URI, iPAddress; pkijs writes others wrongly. */
-const writtenNames: readonly number[] = [1, 2, 6, 7];
-
 /**
  * Critical where the certificate has no other name (RFC 5280 section 4.2.1.6).
  *
- * @throws Error with a sentence for names of other kinds, which a request may hold
+ * @throws Error with a sentence for names that are not written here, which a request may hold; pkijs writes other kinds wrongly
  */
 export function subjectAltName(names: GeneralNames, isOnlyName: boolean): Extension {
-  if (!names.names.every(({ type }) => writtenNames.includes(type))) {
+  if (!areWellFormed(names)) {
     throw new Error(
-      'The request asks for alternative names of other kinds than DNS, IP, email and URI: say by --san which names the certificate is to have.',
+      'The request asks for alternative names that are no well-formed DNS, IP, email or URI: say by --san which names the certificate is to have.',
     );
   }
   return extension(extensionOids.subjectAltName, isOnlyName, names.toSchema());

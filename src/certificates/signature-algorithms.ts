@@ -71,11 +71,15 @@ const rows: readonly (readonly [SignatureAlgorithmName, SignatureAlgorithm])[] =
 
 /** Shortest RSA modulus, in bits. */
 const leastModulusBits = 2048;
+/** Smallest RSA exponent (FIPS 186-5, 5.1): with 1 anybody signs. */
+const leastExponent = 65_537n;
 
 /** rsa, ed25519, or what OpenSSL calls the curve; undefined for keys that certificates are not made for here. */
 function kindOfKey({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): string | undefined {
-  if (asymmetricKeyType === 'rsa' && (asymmetricKeyDetails?.modulusLength ?? 0) < leastModulusBits) return undefined;
-  const kind = asymmetricKeyType === 'ec' ? asymmetricKeyDetails?.namedCurve : asymmetricKeyType;
+  const { modulusLength = 0, publicExponent = 0n, namedCurve } = asymmetricKeyDetails ?? {};
+  if (asymmetricKeyType === 'rsa' && (modulusLength < leastModulusBits || publicExponent < leastExponent))
+    return undefined;
+  const kind = asymmetricKeyType === 'ec' ? namedCurve : asymmetricKeyType;
   return rows.some(([, { key }]) => key === kind) ? kind : undefined;
 }
 
@@ -94,7 +98,7 @@ export function certifiableKey(spki: Buffer): KeyObject {
   }
   if (key === undefined || kindOfKey(key) === undefined) {
     throw new Error(
-      `Certificates are for RSA keys of at least ${leastModulusBits} bits, and for keys on P-256, P-384, P-521 and Ed25519.`,
+      `Certificates are for RSA keys of at least ${leastModulusBits} bits and an exponent of at least ${leastExponent}, and for keys on P-256, P-384, P-521 and Ed25519.`,
     );
   }
   return key;

@@ -53,6 +53,18 @@ export function parseSubjectAltNames(texts: readonly string[]): GeneralNames | u
   return written.length === 0 ? undefined : new GeneralNames({ names: written.map(generalName) });
 }
 
+/**
+ * Whether names are of the kinds that are written here, and have their form: a request may hold a DNS name with U+0000,
+ * which some readers take for its end.
+ */
+export function areWellFormed({ names }: GeneralNames): boolean {
+  return names.every(({ type, value }) => {
+    if (type === 7) return value instanceof OctetString && [4, 16].includes(value.valueBlock.valueHexView.length);
+    const kind = Object.values(kinds).find(({ tag }) => tag === type);
+    return typeof value === 'string' && kind?.value(value) !== undefined;
+  });
+}
+
 function generalName(text: string): GeneralName {
   const end = text.indexOf(':');
   const prefix = Object.keys(kinds).find(

@@ -211,12 +211,13 @@ describe('refused with a sentence', () => {
   test('keys that certificates are not for', async () => {
     const keys = [
       generateKeyPairSync('rsa', { modulusLength: 1024 }),
+      generateKeyPairSync('rsa', { modulusLength: 2048, publicExponent: 3 }),
       generateKeyPairSync('ec', { namedCurve: 'secp256k1' }),
       generateKeyPairSync('x25519'),
     ];
     for (const { publicKey } of keys) {
       const spki = publicKey.export({ type: 'spki', format: 'der' });
-      expect(() => algorithmsOf(spki)).toThrow(/^Certificates are for RSA keys of at least 2048 bits, and for keys on/);
+      expect(() => algorithmsOf(spki)).toThrow(/^Certificates are for RSA keys of at least 2048 bits and an/);
       const asked = { subject: subjectOf('CN=end'), publicKey: spki };
       expect(await issue(await newCa(ecdsa), termsFor(1), ecdsa, asked)).toMatch(/^Certificates are for RSA keys/);
     }
@@ -249,7 +250,7 @@ describe('refused with a sentence', () => {
     const asked = readCertificationRequest(fromPem('CERTIFICATE REQUEST', pem));
     const ca = await newCa(ecdsa);
     expect(await issue(ca, termsFor(1), ecdsa, asked)).toMatch(
-      /^The request asks for alternative names of other kinds/,
+      /^The request asks for alternative names that are no well-formed DNS/,
     );
     const { altNames } = subjectOf('', ['DNS:a.example']);
     const subject = { ...asked.subject, altNames };
@@ -257,6 +258,31 @@ describe('refused with a sentence', () => {
     const file = certificateFile('names.pem', der);
     expect(openssl.run('verify', '-x509_strict', '-CAfile', certificateFile('names-ca.pem', ca), file)).toContain('OK');
     expect(openssl.run('x509', '-in', file, '-noout', '-subject')).toContain('CN = a + OU = b, O = c');
+  });
+
+  /** What others may ask for, and no program of ours writes. */
+  const deceiving: [what: string, subject: string, extension: string, said: RegExp][] = [
+    // GeneralNames: a dNSName good<U+0000>evil.c
+    [
+      'a DNS name that ends early for some',
+      'CN=a',
+      '2.5.29.17=DER:300d820b676f6f64006576696c2e63',
+      /that are no well-formed DNS/,
+    ],
+    ['a DNS name with a space', 'CN=a', 'subjectAltName=DNS:a b', /that are no well-formed DNS/],
+    ['a name that turns its order', 'CN=a\u202Ebank', 'basicConstraints=CA:FALSE', /holds "a\?bank", with characters/],
+    ['no name at all', '', 'basicConstraints=CA:FALSE', /^A certificate has a name: say by --subject or --san/],
+  ];
+  test.each(deceiving)('%s in a request', async (_what, subject, extension, said) => {
+    const lines = ['[req]', 'distinguished_name=name', 'prompt=no', 'utf8=yes', 'req_extensions=asked'];
+    openssl.file('odd.cnf', [...lines, '[name]', subject, '[asked]', extension, ''].join('\n'));
+    openssl.run(
+      ...['req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', 'odd.key'],
+      ...['-out', 'odd.csr', '-config', 'odd.cnf', ...(subject === '' ? ['-subj', '/'] : [])],
+    );
+    const pem = openssl.run('req', '-in', 'odd.csr', '-config', 'odd.cnf');
+    const asked = readCertificationRequest(fromPem('CERTIFICATE REQUEST', pem));
+    expect(await issue(await newCa(ecdsa), termsFor(1), ecdsa, asked)).toMatch(said);
   });
 
   test('a certificate in place of a request', async () => {

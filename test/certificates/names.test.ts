@@ -49,6 +49,10 @@ describe('distinguished names', () => {
     ['emailAddress=ä@example.com', /cannot be/],
     ['CN=a+O=b', /write \\ before each/],
     ['CN="a"', /write \\ before each/],
+    ['CN=a\\00b', /^CN of a name cannot be "a\?b"\.$/],
+    ['CN=a\nb', /cannot be/],
+    ['CN=\\C3', /cannot be/],
+    ['CN=\u202Egnp', /cannot be/],
     ['CN=#0500', /write \\ before each/],
     ['/CN=a/O=b', /is not a name as in/],
   ])('refuses %j', (text, refusal) => expect(() => parseDistinguishedName(text)).toThrow(refusal));

@@ -153,7 +153,7 @@ test('what is not possible is refused with a sentence', async () => {
 
 testWith('ECC_SECG_P256K1', 'a key on secp256k1 signs no certificates', async () => {
   expect(await refused('csr', '--key', await newAlias('ECC_SECG_P256K1'), '--subject', 'CN=a')).toMatch(
-    /^Certificates are for RSA keys of at least 2048 bits, and for keys on P-256, P-384, P-521 and Ed25519\.$/,
+    /^Certificates are for RSA keys of at least 2048 bits and an exponent of at least 65537, and for keys on P-256, P-384, P-521 and Ed25519\.$/,
   );
 });
 
