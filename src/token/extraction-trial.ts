@@ -9,7 +9,8 @@ import {
   template,
 } from './attributes.js';
 import { disclosedKeyPairTemplates, type KeyGeneration, type PrivateValueAttribute } from './key-templates.js';
-import type { KeyObject, ObjectHandles } from './object-handles.js';
+import { type KeyObject, type ObjectHandles, objectName } from './object-handles.js';
+import { listKeyObjects, readShown } from './object-index.js';
 import { TokenError, tokenError } from './return-values.js';
 import {
   type WrappingKey,
@@ -63,13 +64,27 @@ export class ExtractionTrial {
   private readonly made: pkcs11.Handle[] = [];
   private readonly wrapping = new Map<WrappingKeyName, pkcs11.Handle | TokenError>();
 
+  /** What the token has shown when all of it was listed. */
+  private listed = new Map<string, pkcs11.Handle[]>();
+
   constructor(
     private readonly cryptoki: pkcs11.PKCS11,
+    private readonly slot: pkcs11.Handle,
     private readonly session: pkcs11.Handle,
     private readonly handles: ObjectHandles,
     /** As this kind of token takes it. */
     private readonly templateFor: (attributes: Attributes) => pkcs11.Template,
   ) {}
+
+  /** Lists the whole token, for who is to try many keys: a search for each takes as long (`listKeyObjects`). @throws TokenError */
+  async listAll(): Promise<void> {
+    const listed = new Map<string, pkcs11.Handle[]>();
+    for (const { handle, ...object } of await listKeyObjects(this.cryptoki, this.slot, () => true, readShown)) {
+      const name = objectName(object);
+      listed.set(name, [...(listed.get(name) ?? []), handle]);
+    }
+    this.listed = listed;
+  }
 
   /**
    * All token objects of a class with that CKA_ID: one, but for what somebody else has put beside it.
@@ -77,7 +92,7 @@ export class ExtractionTrial {
    * @throws TokenError
    */
   objects(object: KeyObject): pkcs11.Handle[] {
-    return this.handles.find(this.session, object, mostObjects);
+    return this.listed.get(objectName(object)) ?? this.handles.find(this.session, object, mostObjects);
   }
 
   /**

@@ -277,8 +277,9 @@ export class Token {
 
   /** What tries to get keys out of the token; its objects live until it is ended. */
   extractionTrial(): ExtractionTrial {
-    const { loginSession, handles, maker } = this.connection;
-    return new ExtractionTrial(this.cryptoki, loginSession, handles, (attributes) => maker.templateFor(attributes));
+    const { slot, loginSession, handles, maker } = this.connection;
+    const templateFor = (attributes: Attributes) => maker.templateFor(attributes);
+    return new ExtractionTrial(this.cryptoki, slot, loginSession, handles, templateFor);
   }
 
   /** Imports key material; see ImportSession. @throws TokenError, TokenBusyError, or what `work` throws */

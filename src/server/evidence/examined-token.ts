@@ -29,6 +29,11 @@ export class ExaminedToken {
     this.ways = listedWays(keyToken.token.mechanisms());
   }
 
+  /** To be called before many keys are examined. @throws TokenError */
+  listAll(): Promise<void> {
+    return this.trial.listAll();
+  }
+
   /** All objects of that class and CKA_ID: none where the token shows none. @throws TokenError */
   examine(object: KeyObject): ObjectEvidence[] {
     return this.trial.objects(object).map((handle) => readObject(this.trial, object.class, handle, this.ways));

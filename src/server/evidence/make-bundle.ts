@@ -46,6 +46,8 @@ export interface EvidenceRequest {
 /** Name of the service's own token in a bundle; a custom key store's is its CloudHsmClusterId. */
 const ownToken = 'own';
 const nonceBytes = 32;
+/** From so many keys on, the token is listed once. */
+const manyKeys = 32;
 const page = 1_000;
 
 /**
@@ -68,6 +70,7 @@ export async function makeBundle(opened: Opened, request: EvidenceRequest): Prom
   const home = new ExaminedToken(own, tokenWithoutPin(settings, directory).module);
   const tokens = new Map([[ownToken, home]]);
   try {
+    if (wanted.length >= manyKeys) await home.listAll();
     const histories = await keyHistories(auditDirectory(settings), new Set(wanted.map(({ key }) => key.id)));
     const keys: KeyEvidence[] = [];
     for (const { key, attestation } of wanted) {
