@@ -28,12 +28,12 @@ const openssl = (...parameters: string[]): string =>
   execFileSync('openssl', parameters, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 
 /** What an operator's CA does with a request. */
-function issue(csr: string, name: string, extensions: string): string {
+function issue(csr: string, name: string, extensions: string, days = '2'): string {
   writeFileSync(at('request.csr'), csr);
   writeFileSync(at('extensions'), extensions);
   openssl(
     ...['x509', '-req', '-in', at('request.csr'), '-CA', ca.certificate, '-CAkey', ca.key, '-CAcreateserial'],
-    ...['-days', '2', '-extfile', at('extensions'), '-out', at(name)],
+    ...['-days', days, '-extfile', at('extensions'), '-out', at(name)],
   );
   return at(name);
 }
@@ -112,6 +112,11 @@ describe('with a CA', () => {
       'a certificate of another key',
       () => ca.issue('stranger', '/CN=stranger').certificate,
       /is about another key than this token's evidence key\. Type hsm-kms evidence csr/,
+    ],
+    [
+      'a certificate that is not valid any more',
+      () => issue(csr, 'expired.pem', 'basicConstraints=CA:FALSE\n', '-1'),
+      /expired\.pem is valid from .+ only: nobody would believe what is signed now\. Type hsm-kms evidence csr/,
     ],
     ['a file without a certificate', () => at('seed.json'), /There is no certificate in PEM in /],
     ['no file', () => at('none.pem'), /none\.pem cannot be read: ENOENT/],

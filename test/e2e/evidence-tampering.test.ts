@@ -203,6 +203,28 @@ test('verdicts that do not follow from the evidence are found, whoever has signe
   expect(faults).toContainEqual(expect.stringContaining(`are not what the evidence says (${claim.claim})`));
 });
 
+test('another version of the program may have decided otherwise: that is told, and the verdicts are those of the verifier', () => {
+  const bundle = copyOf(text);
+  bundle.payload.program = '0.0.1';
+  bundle.payload.keys[0]!.claims.pop();
+  const { faults, notes } = verifyBundle(JSON.stringify(bundle), { trust, nonce, now: new Date() });
+  expect(faults).toEqual([expect.stringContaining('The signature is not that of the certificate')]);
+  expect(notes).toContainEqual(expect.stringMatching(/are not what the evidence says .+ made by hsm-kms 0\.0\.1\.$/));
+});
+
+test('who has not said which nonce was given is told that it was not compared', () => {
+  const { faults, notes } = verifyBundle(text, { trust, now: new Date() });
+  expect(faults).toEqual([]);
+  expect(notes).toContainEqual(expect.stringMatching(/Whether that is yours was not compared: type --challenge/));
+});
+
+test('what is very long is read all the same', () => {
+  const bundle = copyOf(text);
+  bundle.payload.keys[0]!.description = '\\"'.repeat(5_000_000);
+  const { faults } = verifyBundle(JSON.stringify(bundle), { trust, nonce, now: new Date() });
+  expect(faults).toEqual([expect.stringContaining('The signature is not that of the certificate')]);
+});
+
 test('an old bundle does not answer a new challenge', () => {
   const { faults } = verifyBundle(text, { trust, nonce: 'cd'.repeat(16), now: new Date() });
   expect(faults).toEqual([`It does not answer the challenge ${'cd'.repeat(16)}: it may be older.`]);

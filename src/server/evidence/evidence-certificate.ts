@@ -29,7 +29,7 @@ function usualSubject({ serialNumber }: TokenIdentity): string {
  * The evidence key's certificate, then those that issued it: what was installed; without that one that the key signs
  * itself, which is kept.
  *
- * @throws Error with a sentence when what is installed is about another key
+ * @throws Error with a sentence when what is installed is about another key, or not valid now
  */
 export async function evidenceCertificates(
   key: EvidenceKey,
@@ -52,7 +52,7 @@ export async function evidenceCertificates(
  * Keeps a certificate that a CA has issued for the evidence key, for all bundles from now on.
  *
  * @param text PEM: the certificate first, then those that issued it
- * @throws Error with a sentence when it is about another key
+ * @throws Error with a sentence when it is about another key, or not valid now
  */
 export function installEvidenceCertificate(
   key: EvidenceKey,
@@ -77,8 +77,14 @@ export async function evidenceRequest(
 function expectOwn(key: EvidenceKey, certificates: X509Certificate[], file: string): X509Certificate[] {
   const [first] = certificates;
   if (first === undefined) throw new Error(`There is no certificate in PEM in ${file}.`);
-  if (first.publicKey.export({ format: 'der', type: 'spki' }).equals(key.describe().publicKey)) return certificates;
+  const { publicKey, validFrom, validTo } = first;
+  const isOfKey = publicKey.export({ format: 'der', type: 'spki' }).equals(key.describe().publicKey);
+  const now = new Date();
+  if (isOfKey && now >= new Date(validFrom) && now <= new Date(validTo)) return certificates;
+  const what = isOfKey
+    ? `is valid from ${validFrom} to ${validTo} only: nobody would believe what is signed now`
+    : "is about another key than this token's evidence key";
   throw new Error(
-    `The first certificate in ${file} is about another key than this token's evidence key. Type hsm-kms evidence csr, have that request signed, and install what you get by hsm-kms evidence install-certificate.`,
+    `The first certificate in ${file} ${what}. Type hsm-kms evidence csr, have that request signed, and install what you get by hsm-kms evidence install-certificate.`,
   );
 }
