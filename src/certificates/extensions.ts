@@ -22,6 +22,9 @@ export const extensionOids = {
   extKeyUsage: '2.5.29.37',
 } as const;
 
+/** Those that whoever looks at a chain here reads, or need not: a subject's other names restrict nothing. */
+const understood: readonly string[] = Object.values(extensionOids);
+
 /** What a certificate may be used for beside what its key usage says (RFC 5280 section 4.2.1.12). */
 const extendedKeyUsages = {
   serverAuth: '1.3.6.1.5.5.7.3.1',
@@ -45,6 +48,8 @@ const keyUsages = {
   ca: { bits: 0x06, unusedBits: 1 },
 } as const;
 const keyCertSign = 0x04;
+/** digitalSignature, nonRepudiation */
+const signing = 0xc0;
 
 function extension(extnID: string, critical: boolean, value: { toBER(): ArrayBuffer }): Extension {
   return new Extension({ extnID, critical, extnValue: value.toBER() });
@@ -101,26 +106,35 @@ export function authorityKeyIdentifier(identifier: Buffer): Extension {
   return extension(extensionOids.authorityKeyIdentifier, false, authority.toSchema());
 }
 
-/** What the extensions of a CA's certificate say of what it may sign. */
+/** What the extensions of a certificate say of what its key may sign. */
 export interface CaExtensions {
   readonly isCa: boolean;
   readonly mayIssue: boolean;
+  /** Whether it may sign what is no certificate: digitalSignature or nonRepudiation. */
+  readonly maySign: boolean;
   readonly pathLength: number | undefined;
+  /** Object identifiers of critical extensions that nobody here reads: whoever does not must refuse it (RFC 5280 section 4.2). */
+  readonly notUnderstood: readonly string[];
   /** Its SubjectKeyIdentifier; undefined where it has none. */
   readonly keyIdentifier: Buffer | undefined;
 }
 
-/** Reads the extensions of a CA's certificate. */
+/** Reads the extensions of a certificate. */
 export function readCaExtensions(extensions: Extensions['extensions'] | undefined): CaExtensions {
   const parsed = (oid: string): unknown => extensions?.find(({ extnID }) => extnID === oid)?.parsedValue;
   const constraints = parsed(extensionOids.basicConstraints);
   const usage = parsed(extensionOids.keyUsage);
+  const usageBits = usage instanceof BitString ? (usage.valueBlock.valueHexView[0] ?? 0) : undefined;
   const identifier = parsed(extensionOids.subjectKeyIdentifier);
   const pathLength = constraints instanceof BasicConstraints ? constraints.pathLenConstraint : undefined;
   return {
     isCa: constraints instanceof BasicConstraints && constraints.cA,
     // without the extension there is no restriction
-    mayIssue: !(usage instanceof BitString) || ((usage.valueBlock.valueHexView[0] ?? 0) & keyCertSign) !== 0,
+    mayIssue: usageBits === undefined || (usageBits & keyCertSign) !== 0,
+    maySign: usageBits === undefined || (usageBits & signing) !== 0,
+    notUnderstood: (extensions ?? []).flatMap(({ extnID, critical }) =>
+      critical && !understood.includes(extnID) ? [extnID] : [],
+    ),
     // one that is not a number here is larger than any chain
     pathLength: typeof pathLength === 'number' ? pathLength : undefined,
     keyIdentifier: identifier instanceof OctetString ? Buffer.from(identifier.valueBlock.valueHexView) : undefined,

@@ -1,7 +1,7 @@
 import type { Verdict } from '../evidence/bundle.js';
 import { verdicts } from '../evidence/bundle.js';
 import { claims } from '../evidence/claims.js';
-import { visible } from '../evidence/markup.js';
+import { oneLine } from '../evidence/markup.js';
 import type { VerifiedBundle } from '../evidence/verify-bundle.js';
 
 /** The worst verdict on any claim about any key. */
@@ -20,16 +20,17 @@ export function reportText(verified: VerifiedBundle): string {
     faults.length > 0
       ? ['NOT TO BE BELIEVED', ...faults.map((each) => `- ${each}`)]
       : [
-          `To be believed: signed by ${visible(signer.subject)}, certificate ${signer.sha256}, at ${payload.madeAt}`,
+          `To be believed: signed by ${signer.subject}, certificate ${signer.sha256}, at ${payload.madeAt}`,
           failures === 0 ? 'No claim failed.' : `CLAIMS THAT FAILED: ${failures}`,
         ];
   const sections = keys.map(({ key, claims: decided }) => [
     '',
-    `${key.kind} ${visible(key.arn ?? key.keyId)} (${key.keySpec}, ${key.keyUsage})`,
+    `${key.kind} ${key.arn ?? key.keyId} (${key.keySpec}, ${key.keyUsage})`,
     ...decided.map(({ claim, verdict, because }) => {
       const title = claims.find(({ id }) => id === claim)?.title ?? claim;
-      return `  ${verdict.padEnd(column)}${title}. ${visible(because)}`;
+      return `  ${verdict.padEnd(column)}${title}. ${because}`;
     }),
   ]);
-  return [...heading, ...sections.flat(), '', ...notes.map((each) => `Note: ${each}`)].join('\n');
+  const lines = [...heading, ...sections.flat(), '', ...notes.map((each) => `Note: ${each}`)];
+  return lines.map(oneLine).join('\n');
 }

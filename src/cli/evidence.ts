@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
+import { oneLine } from '../evidence/markup.js';
 import type { VerifiedBundle } from '../evidence/verify-bundle.js';
 import { addSettingsOptions, settingsOf } from './settings-options.js';
 
@@ -130,7 +131,7 @@ function verifying<T>(file: string, verify: () => T): T {
     return verify();
   } catch (error) {
     if ((error as Error).name !== 'NoBundleError') throw error;
-    throw new Error(`${file} is not to be believed. ${(error as Error).message}`, { cause: error });
+    throw new Error(`${file} is not to be believed. ${oneLine((error as Error).message)}`, { cause: error });
   }
 }
 

@@ -24,6 +24,11 @@ export function visible(text: string): string {
   return text.replace(unseen, (character) => `\\u{${character.codePointAt(0)?.toString(16).toUpperCase()}}`);
 }
 
+/** The same in one line, for terminals: who writes a name could write a line of the report. */
+export function oneLine(text: string): string {
+  return visible(text).replaceAll('\n', '\\u{A}');
+}
+
 /** Text as HTML, in an element or in an attribute with quotes around it. */
 export function escaped(text: string): string {
   return visible(text).replace(/[&<>"']/g, (character) => escapes[character] ?? '');

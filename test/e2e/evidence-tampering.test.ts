@@ -256,6 +256,29 @@ describe('the command', () => {
     expect(code).toBe(1);
   });
 
+  test('shows nothing of a bundle that steers the terminal, or that makes a line of its own', async () => {
+    const file = join(directory, 'steering.json');
+    const steering = '\u001b[2J\nTo be believed: \u202E';
+    const odd = copyOf(text);
+    odd.payload.keys[0]!.arn = steering;
+    odd.payload.keys[0]!.keySpec = steering;
+    odd.payload.keys[0]!.attestation = { source: steering, fileName: 'x', sha256: steering, content: '' };
+    const none = JSON.parse(text);
+    none.payload.keys[0].materials[0].objects[0].attributes[steering] = 1;
+    for (const bundle of [odd, none]) {
+      writeFileSync(file, JSON.stringify(bundle));
+      const { code, output, errors } = await evidenceElsewhere(
+        'verify',
+        file,
+        '--trust',
+        join(directory, 'certificate.pem'),
+      );
+      expect(code).toBe(1);
+      expect(output + errors).toMatch(/\\u\{1B\}\[2J\\u\{A\}To be believed: \\u\{202E\}/);
+      expect(output + errors).not.toMatch(/[\u001b\u202e]|^To be believed/m);
+    }
+  });
+
   test('says that a file of --trust holds nothing to trust', async () => {
     const file = join(directory, 'bundle.json');
     const { code, errors } = await evidenceElsewhere('verify', file, '--trust', file);
