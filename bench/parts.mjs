@@ -1,4 +1,5 @@
 import { measureAudit } from './audit.mjs';
+import { measureChanges } from './changes.mjs';
 import { measureClientGrowth } from './client-growth.mjs';
 import { measureDecisions } from './decisions.mjs';
 import { measureFlood } from './flood.mjs';
@@ -32,6 +33,7 @@ export const parts = {
   clients: measureClientGrowth,
   flood: measureFlood,
   audit: measureAudit,
+  changes: measureChanges,
   matrix: measureMatrix,
   keys: measureKeyGrowth,
   memory: measureMemory,
@@ -47,6 +49,7 @@ export const parts = {
  * @property {import('./client-growth.mjs').ClientGrowth[]} [clients]
  * @property {import('./flood.mjs').FloodResult[]} [flood]
  * @property {import('./audit.mjs').AuditCost[]} [audit]
+ * @property {import('./changes.mjs').ChangesCost[]} [changes]
  * @property {import('./memory.mjs').MemoryResult[]} [memory]
  * @property {import('./decisions.mjs').DecisionTime[]} [decisions]
  */

@@ -150,6 +150,20 @@ export const tables = {
       ),
     ),
 
+  changes: ({ sections: { changes } }) =>
+    rowsOr(changes, (rows) =>
+      tableOf(
+        [
+          { title: 'changes/s', value: ({ changesPerSecond }) => changesPerSecond },
+          { title: 'keys', value: ({ keys }) => keys },
+          { title: 'Encrypt/s', value: ({ requestsPerSecond }) => requestsPerSecond },
+          { title: 'CPU us', value: ({ cpu }) => cpu },
+          { title: 'p99 ms', value: ({ p99 }) => p99, digits: 2 },
+        ],
+        rows,
+      ),
+    ),
+
   memory: ({ sections: { memory } }) =>
     rowsOr(memory, (rows) =>
       tableOf(

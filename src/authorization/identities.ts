@@ -39,18 +39,19 @@ export class Identities {
     private readonly accountId: string,
     private readonly policies: StoredPolicies,
   ) {
-    this.accessKeys = new RevisionCache(store, cachedAccessKeys, 'access keys');
-    this.roles = new RevisionCache(store, cachedRoles, 'roles');
+    const of = ['principals', 'managed_policies'] as const;
+    this.accessKeys = new RevisionCache(store, cachedAccessKeys, 'access keys', { on: ['access_keys', ...of] });
+    this.roles = new RevisionCache(store, cachedRoles, 'roles', { on: of });
   }
 
   /** The active access key, or undefined. @throws TokenError, or Error when its secret was sealed by another token */
   find(accessKeyId: string): AccessKey | undefined | Promise<AccessKey | undefined> {
-    return this.accessKeys.get(accessKeyId, (id) => this.loadAccessKey(id));
+    return this.accessKeys.get(accessKeyId, () => this.loadAccessKey(accessKeyId));
   }
 
   /** @param arn with the role's path, as it is written */
   findRole(arn: string): Role | undefined | Promise<Role | undefined> {
-    return this.roles.get(arn, (each) => this.store.read((db) => this.loadRole(db, each)));
+    return this.roles.get(arn, () => this.store.read((db) => this.loadRole(db, arn)));
   }
 
   /** A user by its ARN; read from the store each time. */

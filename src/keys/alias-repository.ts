@@ -25,11 +25,11 @@ export class AliasRepository {
     private readonly home: Home,
     private readonly aliasesPerKey: number,
   ) {
-    this.cache = new RevisionCache(store, cachedAliases, 'aliases');
+    this.cache = new RevisionCache(store, cachedAliases, 'aliases', { of: 'aliases' });
   }
 
   find(name: string): AliasRecord | undefined | Promise<AliasRecord | undefined> {
-    return this.cache.get(name, (each) => this.load(each));
+    return this.cache.get(name, () => this.load(name));
   }
 
   /** Aliases in the order of their names, from the one after `after`; of one key only when `keyId` is given. */

@@ -57,7 +57,8 @@ export class GrantRepository {
     private readonly store: Store,
     private readonly grantsPerKey: number,
   ) {
-    this.cache = new RevisionCache(store, cachedGrantees, 'grants');
+    // a grant belongs to its key
+    this.cache = new RevisionCache(store, cachedGrantees, 'grants', { of: 'keys' });
   }
 
   /**
@@ -79,7 +80,7 @@ export class GrantRepository {
           .where('grantee_is_service', '=', 0),
       );
     // `load` always finds a list, an empty one at the least
-    return this.cache.get(`${keyId} ${grantees.join(' ')}`, load) as readonly GrantRecord[] | Promise<GrantRecord[]>;
+    return this.cache.get(keyId, load, grantees.join(' ')) as readonly GrantRecord[] | Promise<GrantRecord[]>;
   };
 
   /**

@@ -51,12 +51,12 @@ export class KeyRepository {
     readonly home: Home,
     private readonly keysPerAccount: number,
   ) {
-    this.cache = new RevisionCache(store, cachedKeys, 'keys');
+    this.cache = new RevisionCache(store, cachedKeys, 'keys', { of: 'keys', on: ['custom_key_stores'] });
   }
 
-  /** The key, from memory as long as nothing in the store has changed. */
+  /** The key, from memory as long as nothing of it has changed. */
   find(id: string): KeyRecord | undefined | Promise<KeyRecord | undefined> {
-    return this.cache.get(id, (name) => this.store.read((db) => this.load(db, name)));
+    return this.cache.get(id, () => this.store.read((db) => this.load(db, id)));
   }
 
   /** Ids in their order, from the one after `after`. */

@@ -48,12 +48,12 @@ export class KeyStoreRepository {
     private readonly sealer: Sealer,
     private readonly quota: number,
   ) {
-    this.cache = new RevisionCache(store, cachedKeyStores, 'key stores');
+    this.cache = new RevisionCache(store, cachedKeyStores, 'key stores', { of: 'custom_key_stores' });
   }
 
   /** The store, from memory as long as nothing has changed. */
   find(id: string): KeyStoreRecord | undefined | Promise<KeyStoreRecord | undefined> {
-    return this.cache.get(id, (each) => this.load('id', each));
+    return this.cache.get(id, () => this.load('id', id));
   }
 
   findByName(name: string): Promise<KeyStoreRecord | undefined> {

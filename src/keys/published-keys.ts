@@ -31,7 +31,7 @@ export class PublishedKeys {
     private readonly store: Store,
     private readonly keys: Pick<KeyRepository, 'find'>,
   ) {
-    this.cache = new RevisionCache(store, 1, 'published keys');
+    this.cache = new RevisionCache(store, 1, 'published keys', { on: ['keys', 'custom_key_stores'] });
   }
 
   /** Enabled keys for signatures that carry the tag, in the order of their ids. */

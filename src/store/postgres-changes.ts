@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type pg from 'pg';
+import { revisionsOfConnection } from './change-log.js';
 import type { Changes } from './database.js';
 
 /** Notifications of all stores in one database have one name: who hears of another's change only reads again. */
@@ -14,9 +15,6 @@ const pauseMilliseconds = 200;
 
 /** How long a change waits for its own announcement at the most, in milliseconds. */
 const echoMilliseconds = 200;
-
-/** Keeps revisions of one connection apart from those of the next: after a fail-over the store may be an older one. */
-const revisionsOfConnection = 2 ** 40;
 
 /**
  * The store's revision as PostgreSQL announces it (LISTEN/NOTIFY) on a connection of its own, on which it is also asked

@@ -1,50 +1,120 @@
+import { recordName } from './seal/records.js';
+import type { SealedTable } from './seal/sealed-tables.js';
 import type { Store } from './store.js';
 
-/** Values by name, all forgotten when anything in the store has changed, by whichever process. */
-export class RevisionCache<V> {
-  private readonly values = new Map<string, V>();
-  private revision: number | undefined;
+/** Which changes make what is kept untrue. */
+export interface Dependence {
+  /** Each value is of one record of this table, by whose id it is got: it goes when that is changed. */
+  readonly of?: SealedTable;
+  /** All values go when a record of these tables is changed. */
+  readonly on?: readonly SealedTable[];
+}
 
+/** How often changes are looked up before a value is loaded without being kept. */
+const attempts = 3;
+
+/**
+ * Values that were loaded from the store. They are forgotten when what they are of was changed, by whichever process; all
+ * of them when it is not known what was.
+ */
+export class RevisionCache<V> {
+  /** By id and variant. */
+  private readonly values = new Map<string, Map<string, V>>();
+  private count = 0;
+  /** What all values are true of. */
+  private revision: number | undefined;
+  private following: Promise<void> | undefined;
   private readonly uses = { hits: 0, misses: 0 };
 
   /** @param limit how many values are kept at the most; @param name for who counts its uses */
   constructor(
     private readonly store: Store,
     private readonly limit: number,
-    name = '',
+    name: string,
+    private readonly dependence: Dependence,
   ) {
     store.cacheUses.set(name, this.uses);
   }
 
-  /** The value, loaded when it is not cached. A value of undefined is not kept. */
-  get(name: string, load: (name: string) => Promise<V | undefined>): V | Promise<V | undefined> {
+  /**
+   * The value, loaded when it is not kept. A value of undefined is not kept.
+   *
+   * @param id of the record that it is of
+   * @param variant which value of that record
+   */
+  get(id: string, load: () => Promise<V | undefined>, variant = ''): V | Promise<V | undefined> {
     const revision = this.store.revisionOfTurn();
     // while nobody knows what has changed, everything is read from the store
-    if (revision === undefined) {
-      this.uses.misses += 1;
-      return load(name);
-    }
-    if (revision !== this.revision) {
-      this.values.clear();
-      this.revision = revision;
-    }
-    const value = this.values.get(name);
-    if (value === undefined) {
-      this.uses.misses += 1;
-      return this.load(name, load);
-    }
-    this.uses.hits += 1;
+    if (revision === undefined) return this.loadUnkept(load);
+    if (revision !== this.revision) return this.follow(revision, id, load, variant);
+    return this.kept(id, variant) ?? this.load(id, load, variant);
+  }
+
+  private kept(id: string, variant: string): V | undefined {
+    const value = this.values.get(id)?.get(variant);
+    if (value !== undefined) this.uses.hits += 1;
     return value;
   }
 
-  private async load(name: string, load: (name: string) => Promise<V | undefined>): Promise<V | undefined> {
+  /** Looks up what was changed, and forgets that. */
+  private async follow(
+    revision: number,
+    id: string,
+    load: () => Promise<V | undefined>,
+    variant: string,
+  ): Promise<V | undefined> {
+    for (let attempt = 0; attempt < attempts && this.revision !== revision; attempt++) {
+      this.following ??= this.forgetChanged(revision).finally(() => {
+        this.following = undefined;
+      });
+      await this.following;
+    }
+    if (this.revision !== revision) return this.loadUnkept(load);
+    return this.kept(id, variant) ?? this.load(id, load, variant);
+  }
+
+  private async forgetChanged(revision: number): Promise<void> {
+    const { of, on = [] } = this.dependence;
+    const changed = this.revision === undefined ? undefined : await this.store.changedRecords(this.revision, revision);
+    const isOf = (table: SealedTable) => (name: string) => name.startsWith(recordName(table, ''));
+    if (changed === undefined || on.some((table) => changed.some(isOf(table)))) {
+      this.clear();
+    } else if (of !== undefined) {
+      for (const name of changed.filter(isOf(of))) this.forget(name.slice(recordName(of, '').length));
+    }
+    this.revision = revision;
+  }
+
+  private async load(id: string, load: () => Promise<V | undefined>, variant: string): Promise<V | undefined> {
     const revision = this.store.revision();
-    const value = await load(name);
+    const value = await this.loadUnkept(load);
     // a change while loading leaves it open which state was read: give it to this caller, do not keep it
     if (value !== undefined && this.store.revision() === revision && this.revision === revision) {
-      if (this.values.size >= this.limit) this.values.clear();
-      this.values.set(name, value);
+      this.keep(id, variant, value);
     }
     return value;
+  }
+
+  private loadUnkept(load: () => Promise<V | undefined>): Promise<V | undefined> {
+    this.uses.misses += 1;
+    return load();
+  }
+
+  private keep(id: string, variant: string, value: V): void {
+    if (this.count >= this.limit) this.clear();
+    const variants = this.values.get(id) ?? new Map<string, V>();
+    this.values.set(id, variants);
+    if (!variants.has(variant)) this.count += 1;
+    variants.set(variant, value);
+  }
+
+  private forget(id: string): void {
+    this.count -= this.values.get(id)?.size ?? 0;
+    this.values.delete(id);
+  }
+
+  private clear(): void {
+    this.values.clear();
+    this.count = 0;
   }
 }

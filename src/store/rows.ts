@@ -12,9 +12,9 @@ export interface Page {
 
 /**
  * Every table that is kept, with the columns that tell its rows apart; tables come after those that their rows name.
- * Leases are not kept: who held them is gone.
+ * Leases are not kept: who held them is gone; nor what changes were about: nobody has followed them.
  */
-const keptTables: Readonly<Record<Exclude<keyof Schema, 'leases'>, readonly string[]>> = {
+const keptTables: Readonly<Record<Exclude<keyof Schema, 'leases' | 'store_changes'>, readonly string[]>> = {
   custom_key_stores: ['id'],
   keys: ['id'],
   key_materials: ['id'],

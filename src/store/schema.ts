@@ -128,6 +128,16 @@ export interface StoreRevisionTable {
   seal: Buffer | null;
 }
 
+/** What each of the last changes was about; see change-log.ts. */
+export interface StoreChangesTable {
+  /** The store's, after the change. */
+  revision: number;
+  /** Names of the records that were changed, and of those that they belong to: JSON. */
+  records: string;
+  /** Of both. */
+  seal: Buffer;
+}
+
 export interface AliasesTable {
   /** With its prefix: alias/... */
   name: string;
@@ -237,4 +247,5 @@ export interface Schema {
   key_uses: KeyUsesTable;
   leases: LeasesTable;
   store_revision: StoreRevisionTable;
+  store_changes: StoreChangesTable;
 }

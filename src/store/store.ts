@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { CompiledQuery, Kysely, type Migration, Migrator, type Selectable, type Transaction } from 'kysely';
+import { ChangeLog, logChange } from './change-log.js';
 import type { Database } from './database.js';
 import { isTransient } from './database-errors.js';
 import type { DatabaseState } from './database-identity.js';
@@ -34,6 +35,7 @@ export class Store {
   readonly cacheUses = new Map<string, CacheUses>();
   /** Who makes and checks the seals of records; without, nothing can be changed, and what is read is not checked. */
   seals: Seals | undefined;
+  private readonly log: ChangeLog;
   /** The revision, as long as this turn of the event loop lasts. */
   private seen: { readonly revision: number | undefined } | undefined;
 
@@ -42,6 +44,7 @@ export class Store {
       dialect: database.dialect,
       log: (event) => this.meter && meterQuery(this.meter, event),
     });
+    this.log = new ChangeLog(this.db);
   }
 
   /**
@@ -116,17 +119,20 @@ export class Store {
   }
 
   /**
-   * One transaction, after which nothing of the store that any process has in memory is believed any more. Changes are
-   * made one after another, whichever process makes them: each sees all that those before it did.
+   * One transaction, after which no process believes any more what it has in memory of the records that were changed.
+   * Changes are made one after another, whichever process makes them: each sees all that those before it did.
    *
    * @param work is made again after a failure that left nothing behind: it has no effect but on the change
    * @throws BrokenSealError when a record, or the store as a whole, was changed by somebody else; the token's errors
    */
   change<T>(work: (change: Change) => Promise<T>): Promise<T> {
     return this.revise(async (transaction, revised) => {
-      const change = await beginChange(transaction, this.expectSeals(), revised);
+      const seals = this.expectSeals();
+      const change = await beginChange(transaction, seals, revised);
       const result = await work(change);
-      return { result, committed: await change.finish() };
+      const committed = await change.finish();
+      await logChange(transaction, seals, revised.revision, change.touched());
+      return { result, committed };
     });
   }
 
@@ -146,6 +152,16 @@ export class Store {
       const { records, committed } = await sealAll(transaction, this.expectSeals(), revision);
       return { result: records, committed };
     });
+  }
+
+  /**
+   * Names of the records that were changed after one revision, up to another, and of those that they belong to.
+   *
+   * @param from as `revision` gives them
+   * @returns undefined when it is not known: then it may be any
+   */
+  changedRecords(from: number, to: number): Promise<readonly string[] | undefined> {
+    return this.log.between(from, to, this.seals);
   }
 
   /** The number of the last change: from 1, in whichever database. */

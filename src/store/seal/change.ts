@@ -4,7 +4,7 @@ import type { Schema } from '../schema.js';
 import { type PartRows, recordDigest } from './record-digest.js';
 import { type RecordSet, recordSetName } from './record-set.js';
 import { idOf, readRecord, recordName, sealOf } from './records.js';
-import { type PartOf, type RowOf, type SealedTable, sealedTables } from './sealed-tables.js';
+import { ownerOf, type PartOf, type RowOf, type SealedTable, sealedTables } from './sealed-tables.js';
 import type { MadeSeal, Seals } from './seals.js';
 
 type AnyTables = Kysely<Record<string, Record<string, Value>>>;
@@ -79,6 +79,12 @@ export class Change {
     return true;
   }
 
+  /** Names of the records that were changed, and of those that they belong or have belonged to. */
+  touched(): ReadonlySet<string> {
+    const changed = [...this.opened.values()].filter(({ isChanged }) => isChanged);
+    return new Set(changed.flatMap(({ name, owners }) => [name, ...owners]));
+  }
+
   /** Seals what was changed. @returns what is to be remembered when it is committed */
   async finish(): Promise<() => void> {
     const made: MadeSeal[] = [];
@@ -116,6 +122,8 @@ export class ChangedRecord<T extends SealedTable> {
   readonly name: string;
   isChanged = false;
   isDeleted = false;
+  /** Names of the records that it belongs to, or did before. */
+  readonly owners = new Set<string>();
   private readonly id: string;
   private readonly tableName: string;
   private readonly parts: Record<string, readonly Row[]>;
@@ -131,6 +139,7 @@ export class ChangedRecord<T extends SealedTable> {
     this.id = idOf(table, content);
     this.name = recordName(table, this.id);
     this.parts = { ...parts };
+    this.noteOwner();
   }
 
   get row(): RowOf<T> {
@@ -144,6 +153,7 @@ export class ChangedRecord<T extends SealedTable> {
 
   async set(values: Partial<NewRow<T>>): Promise<void> {
     this.content = { ...this.content, ...(values as Row) };
+    this.noteOwner();
     this.isChanged = true;
     await this.db
       .updateTable(this.tableName)
@@ -204,6 +214,11 @@ export class ChangedRecord<T extends SealedTable> {
   async write(seal: Buffer): Promise<void> {
     this.content = { ...this.content, seal };
     await this.db.updateTable(this.tableName).set({ seal }).where(sealedTables[this.table].id, '=', this.id).execute();
+  }
+
+  private noteOwner(): void {
+    const owner = ownerOf[this.table];
+    if (owner) this.owners.add(recordName(owner.table, String(this.content[owner.of])));
   }
 
   /** Others count in those that are not sealed: what was read of them may be old. */

@@ -74,3 +74,11 @@ export const sealedTables: Readonly<Record<SealedTable, RecordRule>> = {
 };
 
 export const sealedTableNames = Object.keys(sealedTables) as readonly SealedTable[];
+
+/** By table, the one that its records belong to, and the column that names the record. */
+export const ownerOf: Readonly<Partial<Record<SealedTable, { readonly table: SealedTable; readonly of: string }>>> =
+  Object.fromEntries(
+    sealedTableNames.flatMap((table) =>
+      sealedTables[table].owned.map((owned) => [owned.table, { table, of: owned.of }]),
+    ),
+  );
