@@ -11,20 +11,9 @@ const publishingTag = { key: 'hsm-kms:publish', value: 'jwks' } as const;
 /** The public keys that everybody may have, by key id. */
 export type PublishedJwks = ReadonlyMap<string, SignatureJwk>;
 
-/** What was found of a key when its seal was looked at. */
-interface Known {
-  readonly seal: Buffer;
-  readonly jwk: SignatureJwk | undefined;
-}
-
-/** Which keys their owners have published, from memory as long as nothing in the store has changed. */
+/** Which keys their owners have published, from memory as long as no key has changed. */
 export class PublishedKeys {
   private readonly cache: RevisionCache<PublishedJwks>;
-  /**
-   * Keys with the tag as they were last read, by id: one whose seal is the same says the same. Everybody may ask, also
-   * while keys change all the time, so that no answer may take a look at each of them.
-   */
-  private known: ReadonlyMap<string, Known> = new Map();
   private loading: { readonly revision: number; readonly jwks: Promise<PublishedJwks> } | undefined;
 
   constructor(
@@ -54,25 +43,18 @@ export class PublishedKeys {
   private async load(): Promise<PublishedJwks> {
     const rows = await this.store.db
       .selectFrom('tags')
-      .innerJoin('keys', 'keys.id', 'tags.key_id')
-      .select(['tags.key_id as id', 'keys.seal as seal'])
+      .select('key_id')
       .where('tag_key', '=', publishingTag.key)
       .where('tag_value', '=', publishingTag.value)
       .orderBy('key_id')
       .execute();
-    const known = new Map<string, Known>();
-    for (const { id, seal } of rows) {
-      const same = seal && this.known.get(id)?.seal.equals(seal) ? this.known.get(id) : undefined;
-      const found = same ?? (await this.look(id, seal));
-      if (found) known.set(id, found);
+    const jwks = new Map<string, SignatureJwk>();
+    for (const { key_id: id } of rows) {
+      const key = await this.findSealed(id);
+      const jwk = key && jwkOf(key);
+      if (jwk) jwks.set(id, jwk);
     }
-    this.known = known;
-    return new Map([...known].flatMap(([id, { jwk }]) => (jwk ? [[id, jwk]] : [])));
-  }
-
-  private async look(id: string, seal: Buffer | null): Promise<Known | undefined> {
-    const key = await this.findSealed(id);
-    return key && seal ? { seal, jwk: jwkOf(key) } : undefined;
+    return jwks;
   }
 
   /** A key that somebody else has written to is left out; the others are as good as before. */
