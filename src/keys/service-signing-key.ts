@@ -3,6 +3,7 @@ import type { KeyObject } from '../token/object-handles.js';
 import type { Token } from '../token/token.js';
 import type { SigningAlgorithm } from './algorithms/signing.js';
 import { type KeyPairSpec, keySpecs } from './key-specs.js';
+import { verdictOf } from './probe-errors.js';
 
 /** What such a key is, and what it signs with, by KMS's names. */
 interface Sort {
@@ -55,6 +56,8 @@ export class ServiceSigningKey {
         return;
       } catch (error) {
         failure ??= error;
+        // a token that is full or in trouble is not one that cannot: what is made now stays
+        if (verdictOf(error) === 'nothing') break;
       }
     }
     throw new Error(`the token makes no key pair that signs (${label}): ${(failure as Error).message}`, {

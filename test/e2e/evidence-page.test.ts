@@ -114,6 +114,8 @@ describe('in a browser', () => {
     expect(await tab.locator('section.key').first().locator('.claim').allInnerTexts()).toContain(
       'It cannot leave the token wrapped by another key.',
     );
+    const changes = tab.locator('table.history').first().locator('tbody td:first-child');
+    expect(await changes.allInnerTexts()).toEqual(['CreateKey', 'CreateAlias']);
   });
 
   testInBrowser('what clients wrote is shown as they wrote it', async () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { auditDirectory, auditPublicKey } from '../service/audit.js';
 import { evidence, evidenceElsewhere, type MadeBundle, makeEvidence, verdictsOn } from '../service/evidence.js';
-import { FaultToken, whyNoFaultToken } from '../service/fault-token.js';
+import { ckr, FaultToken, whyNoFaultToken } from '../service/fault-token.js';
 import { OpenSsl } from '../service/openssl.js';
 import { environments, hsmKms, Service } from '../service/service.js';
 import { changeObject } from '../service/token-inspection.js';
@@ -20,6 +20,7 @@ describeIfPossible(`over a token that makes no keys on elliptic curves${why ? ` 
   let directory: string;
   let made: MadeBundle;
   let keyId: string;
+  let inTrouble: Awaited<ReturnType<typeof evidence>>;
   beforeAll(async () => {
     directory = mkdtempSync(join(tmpdir(), 'hsm-kms-without-ec-'));
     service = await Service.start({
@@ -38,6 +39,9 @@ describeIfPossible(`over a token that makes no keys on elliptic curves${why ? ` 
       },
     });
     keyId = (await service.newKey({ KeySpec: 'RSA_2048', KeyUsage: 'SIGN_VERIFY' })).KeyId;
+    await fault.set({ on: 'C_GenerateKeyPair', return: ckr('CKR_DEVICE_MEMORY'), next: 1 });
+    inTrouble = await evidence(service.dataDir, keyId);
+    await fault.set('no-ec');
     made = await makeEvidence(service.dataDir, directory, keyId);
   }, 60_000);
   afterAll(async () => {
@@ -51,6 +55,11 @@ describeIfPossible(`over a token that makes no keys on elliptic curves${why ? ` 
     key.asymmetricKeyType,
     key.asymmetricKeyDetails?.modulusLength,
   ];
+
+  test('a token that is only in trouble is not taken for one that makes no such keys', () => {
+    expect(inTrouble).toMatchObject({ code: 1, output: '' });
+    expect(inTrouble.errors).toMatch(/makes no key pair that signs \(hsm-kms evidence key\): .*CKR_DEVICE_MEMORY/);
+  });
 
   test('the token is as it is said to be', async () => {
     const making = service.kms.createKey({ KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' });
