@@ -56,10 +56,11 @@ describe('two workers', () => {
     const { KeyId } = await service.newKey({ KeySpec: 'HMAC_256', KeyUsage: 'GENERATE_VERIFY_MAC' });
     const calls = { token: 'own', function: 'C_Sign' };
     const name = 'hsm_kms_token_call_duration_seconds_count';
+    const makeMac = () => service.kms.generateMac({ KeyId, Message: Plaintext, MacAlgorithm: 'HMAC_SHA_256' });
+    // the first looks at seals, which is the token's work as well
+    await makeMac();
     const before = (await readMetrics(service)).sum(name, calls) ?? 0;
-    for (let index = 0; index < 5; index++) {
-      await service.kms.generateMac({ KeyId, Message: Plaintext, MacAlgorithm: 'HMAC_SHA_256' });
-    }
+    for (let index = 0; index < 5; index++) await makeMac();
     const metrics = await readMetrics(service);
     expect(metrics.sum(name, calls)).toBe(before + 5);
     const errors = metrics.labelValues('error');
