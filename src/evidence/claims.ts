@@ -104,13 +104,19 @@ const isGiven = (attempt: AttemptEvidence | undefined) => attempt !== undefined 
 const code = (attempt: AttemptEvidence) => ('refused' in attempt ? attempt.refused : 'given');
 const list = (names: readonly string[]) => names.join(', ');
 
-function wrapping({ object }: Protected, { key, token }: ClaimFacts): Finding {
+/** The same attempts on a key of its kind that may leave. */
+function controlOf({ key: { keySpec }, token: { controls } }: ClaimFacts) {
+  return Object.hasOwn(controls, keySpec) ? controls[keySpec] : undefined;
+}
+
+function wrapping({ object }: Protected, facts: ClaimFacts): Finding {
+  const { token } = facts;
   const wraps = Object.entries(object.wraps ?? {});
   const given = wraps.filter(([, attempt]) => isGiven(attempt)).map(([name]) => name);
   if (given.length > 0) {
     return failed(`The token has given the key out, wrapped by a key made for the purpose: ${list(given)}.`);
   }
-  const control = token.controls[key.keySpec];
+  const control = controlOf(facts);
   if (control === undefined || 'refused' in control) {
     return notProvable('The token makes no key of this kind that may leave, so that its refusals say nothing.');
   }
@@ -132,11 +138,11 @@ function wrapping({ object }: Protected, { key, token }: ClaimFacts): Finding {
   );
 }
 
-function reading({ object }: Protected, { key, token }: ClaimFacts): Finding {
+function reading({ object }: Protected, facts: ClaimFacts): Finding {
   const reads = Object.entries(object.secretReads ?? {});
   const given = reads.filter(([, attempt]) => isGiven(attempt)).map(([name]) => name);
   if (given.length > 0) return failed(`The token has given out ${list(given)}.`);
-  const control = token.controls[key.keySpec];
+  const control = controlOf(facts);
   if (control === undefined || 'refused' in control) {
     return notProvable('The token makes no key of this kind that may be read, so that its refusals say nothing.');
   }
@@ -163,12 +169,12 @@ const refusesTheCopy: readonly string[] = [
 const isLacking = (copy: CopyEvidence | undefined) =>
   copy !== undefined && 'refused' in copy && copy.refused === 'CKR_FUNCTION_NOT_SUPPORTED';
 
-function copying({ object }: Protected, { key, token }: ClaimFacts): Finding {
+function copying({ object }: Protected, facts: ClaimFacts): Finding {
   const copies = Object.entries(object.weakerCopies ?? {});
   if (copies.length === 0) return notProvable('It was not tried.');
   const weaker = copies.filter(([, copy]) => !('refused' in copy) && (!copy.sensitive || copy.extractable));
   if (weaker.length > 0) return failed(`The token has made a copy of it with ${list(weaker.map(([name]) => name))}.`);
-  const control = token.controls[key.keySpec];
+  const control = controlOf(facts);
   if (control === undefined || 'refused' in control) {
     return notProvable('The token makes no key of this kind that may leave, so that its refusals say nothing.');
   }

@@ -35,7 +35,7 @@ export function publicKeyOfObject(keySpec: string, { attributes }: ObjectEvidenc
     return Buffer.from(reading.value, 'hex');
   };
   try {
-    return encodings[keySpec]?.(bytes);
+    return Object.hasOwn(encodings, keySpec) ? encodings[keySpec]?.(bytes) : undefined;
   } catch {
     return undefined;
   }

@@ -165,7 +165,7 @@ function faultOfNonce({ challenge }: EvidencePayload, nonce: string | undefined)
 }
 
 function claimsOf(key: KeyEvidence, payload: EvidencePayload): ClaimResult[] {
-  const token = payload.tokens[key.token];
+  const token = Object.hasOwn(payload.tokens, key.token) ? payload.tokens[key.token] : undefined;
   if (token === undefined) throw new NoBundleError(`It has no token ${JSON.stringify(key.token)}.`);
   return decideClaims({ key, token, payload });
 }

@@ -52,6 +52,10 @@ function isBelieved(bundle: string): boolean {
 const copyOf = (json: string) => JSON.parse(json) as EvidenceBundle;
 type Container = Record<string, Json> & Json[];
 
+/** The same for places that one rule of the format is about: in a list, or by the name of an attribute or a mechanism. */
+const kindOf = (path: readonly (string | number)[]) =>
+  path.map((step) => (typeof step === 'number' || /^CK[AM]_/.test(step) ? '*' : step)).join('.');
+
 /** Every place in a bundle, as the path to it; of a long list those of its first and its last, as one rule reads them all. */
 function placesOf(value: Json, path: readonly (string | number)[] = []): (readonly (string | number)[])[] {
   if (typeof value !== 'object' || value === null) return [path];
@@ -100,12 +104,19 @@ const waysToChange: [string, (parent: Container, name: string | number) => void]
 test.each(waysToChange)('every value that is %s is found', (_what, change) => {
   const places = placesOf(JSON.parse(text) as Json);
   expect(places.length).toBeGreaterThan(500);
+  const signed = JSON.stringify(copyOf(text).payload);
+  const kinds = new Set<string>();
   const overlooked = places.filter((path) => {
     const bundle = copyOf(text);
     change(at(bundle, path.slice(0, -1)), path.at(-1)!);
+    // one of each kind is verified as a whole; of the others, whether it is in what was signed
+    const kind = kindOf(path);
+    if (kinds.has(kind)) return JSON.stringify(bundle.payload) === signed;
+    kinds.add(kind);
     return isBelieved(JSON.stringify(bundle));
   });
   expect(overlooked).toEqual([]);
+  expect(kinds.size).toBeGreaterThan(150);
 });
 
 test('a member that stands twice is found: readers take one or the other', () => {
@@ -216,6 +227,22 @@ test('who has not said which nonce was given is told that it was not compared', 
   const { faults, notes } = verifyBundle(text, { trust, now: new Date() });
   expect(faults).toEqual([]);
   expect(notes).toContainEqual(expect.stringMatching(/Whether that is yours was not compared: type --challenge/));
+});
+
+test('what was cut off is found, wherever', () => {
+  const whole = text.trimEnd();
+  for (let length = 0; length < whole.length; length += 997) expect(isBelieved(whole.slice(0, length))).toBe(false);
+  expect(isBelieved(whole.slice(0, -1))).toBe(false);
+});
+
+test('names that every object of JavaScript has are names like others', () => {
+  for (const name of ['__proto__', 'constructor', 'toString']) {
+    const [ofNoToken, ofNoSpec] = [copyOf(text), copyOf(text)];
+    ofNoToken.payload.keys[0]!.token = name;
+    expect(() => verifyBundle(JSON.stringify(ofNoToken), { trust, nonce, now: new Date() })).toThrow(NoBundleError);
+    Object.assign(ofNoSpec.payload.keys[0]!, { keySpec: name, keyUsage: name });
+    expect(verifyBundle(JSON.stringify(ofNoSpec), { trust, nonce, now: new Date() }).faults).not.toEqual([]);
+  }
 });
 
 test('what is very long is read all the same', () => {
