@@ -10,7 +10,6 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { keepNames } from './event-stream.js';
 import {
   checkpointFileName,
   lineHash,
@@ -18,7 +17,9 @@ import {
   parseCheckpointFileName,
   parseCheckpointLine,
   type StreamHead,
+  type UnsignedCheckpoint,
 } from './format.js';
+import { keepNames } from './names-on-disk.js';
 import { wholeLines } from './whole-lines.js';
 
 /** A file of checkpoints that is longer is not gone on with, in bytes. */
@@ -32,6 +33,7 @@ export class CheckpointChain {
     /** Of the last checkpoint; 0 where there is none. */
     private lastSequence: number,
     private lastHash: string,
+    private lastTime: string,
     private fileNumber: number,
     /** The last head that a checkpoint has of each stream. */
     readonly covered: Map<string, StreamHead>,
@@ -40,7 +42,7 @@ export class CheckpointChain {
   /** Reads the checkpoints that there are; what a crash has cut off is left, and the chain goes on in a new file. */
   static async open(directory: string): Promise<CheckpointChain> {
     let log = randomBytes(16).toString('hex');
-    let [sequence, hash] = [0, noHash];
+    let [sequence, hash, time] = [0, noHash, ''];
     let last = 0;
     let isWhole = true;
     const covered = new Map<string, StreamHead>();
@@ -50,7 +52,7 @@ export class CheckpointChain {
       for await (const { line, end } of wholeLines(createReadStream(path))) {
         const parsed = parseCheckpointLine(line.toString());
         if (parsed === undefined) continue;
-        ({ log, sequence } = parsed.checkpoint);
+        ({ log, sequence, time } = parsed.checkpoint);
         hash = lineHash(line);
         for (const head of parsed.checkpoint.heads) covered.set(head.stream, head);
         bytes = end;
@@ -58,12 +60,13 @@ export class CheckpointChain {
       isWhole = bytes === statSync(path).size;
       last = number;
     }
-    return new CheckpointChain(directory, log, sequence, hash, isWhole ? last : last + 1, covered);
+    return new CheckpointChain(directory, log, sequence, hash, time, isWhole ? last : last + 1, covered);
   }
 
   /** The last checkpoint; undefined where there is none. */
-  get last(): { readonly sequence: number; readonly hash: string } | undefined {
-    return this.lastSequence === 0 ? undefined : { sequence: this.lastSequence, hash: this.lastHash };
+  get last(): { readonly sequence: number; readonly hash: string; readonly time: string } | undefined {
+    const { lastSequence: sequence, lastHash: hash, lastTime: time } = this;
+    return sequence === 0 ? undefined : { sequence, hash, time };
   }
 
   /** The place of the next checkpoint. */
@@ -72,7 +75,7 @@ export class CheckpointChain {
   }
 
   /** Adds the line of a checkpoint that has this place, on the disk when it returns. @throws Error */
-  append(line: string, heads: readonly StreamHead[]): void {
+  append(line: string, { time, heads }: Pick<UnsignedCheckpoint, 'time' | 'heads'>): void {
     const number = Math.max(this.fileNumber, 1);
     const path = join(this.directory, checkpointFileName(number));
     const file = openSync(path, 'a', 0o600);
@@ -93,6 +96,7 @@ export class CheckpointChain {
     }
     this.lastSequence += 1;
     this.lastHash = lineHash(line);
+    this.lastTime = time;
     for (const head of heads) this.covered.set(head.stream, head);
   }
 }

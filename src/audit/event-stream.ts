@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fdatasync, fsyncSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fdatasync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import {
+  integrityOf,
   integrityText,
   lineHash,
   noHash,
@@ -12,6 +13,7 @@ import {
   streamName,
 } from './format.js';
 import { LineBuffer } from './line-buffer.js';
+import { expectInPlace, giveToOwner, keepNames } from './names-on-disk.js';
 
 const synchronise = promisify(fdatasync);
 
@@ -62,6 +64,8 @@ export interface StreamWatcher {
   /** Events cannot be written: told once, until they can. */
   failed(error: Error): void;
   resumed(interruption: Interruption): void;
+  /** A stream begins under this name: told before anything of it is written. */
+  began(stream: string): void;
   /** @param milliseconds how long the first of them has waited; in `durable` until it was on the disk */
   wrote(events: number, milliseconds: number): void;
 }
@@ -106,6 +110,8 @@ export class EventStream {
   private syncTimer: NodeJS.Timeout | undefined;
   private pumping: Promise<void> | undefined;
   private syncing: Promise<void> | undefined;
+  /** Takes nothing any more. */
+  private isEnding = false;
   private ended = false;
   private writtenHead: StreamHead | undefined;
   private syncedHead: StreamHead | undefined;
@@ -118,6 +124,7 @@ export class EventStream {
     private readonly watcher: StreamWatcher,
   ) {
     this.name = newName(settings.kind);
+    watcher.began(this.name);
     this.append(records.start(undefined));
   }
 
@@ -131,8 +138,9 @@ export class EventStream {
     return this.syncedHead;
   }
 
-  /** Adds an event. @param record JSON of an object, without `integrity` */
+  /** Adds an event, unless the stream has ended. @param record JSON of an object, without `integrity` */
   append(record: string): void {
+    if (this.isEnding) return;
     if (this.lines.length > mostWaiting && this.failure) {
       this.failure.lost += 1;
       return;
@@ -174,9 +182,12 @@ export class EventStream {
     return this.syncedHead;
   }
 
-  /** Ends the stream in order, as far as it can be written. @returns its end */
+  /** Ends the stream: in order, where all of it can be written. @returns its end */
   async end(): Promise<StreamHead | undefined> {
-    this.append(this.records.end());
+    this.isEnding = true;
+    await this.flush();
+    // behind this one nothing may come, also not that it is written again
+    if (!this.error) this.chain(this.records.end());
     const head = await this.flush();
     this.ended = true;
     clearTimeout(this.timer);
@@ -286,6 +297,7 @@ export class EventStream {
     } catch (error) {
       throw Object.assign(error as Error, { code: 'EIO' });
     }
+    expectInPlace(this.settings.directory, streamFileName(this.name, this.number), file);
     this.syncedHead = writtenHead;
   }
 
@@ -302,7 +314,8 @@ export class EventStream {
     const isNews = this.error === undefined;
     this.error = error;
     this.failure ??= { reason: error.message, since: new Date(), lost: 0, withheld: [], withheldCount: 0 };
-    if (spoiling.has((error as NodeJS.ErrnoException).code)) this.beginAnew();
+    // what could not be opened holds nothing
+    if (this.file !== undefined && spoiling.has((error as NodeJS.ErrnoException).code)) this.beginAnew();
     if (isNews) this.watcher.failed(error);
   }
 
@@ -324,6 +337,7 @@ export class EventStream {
     this.close();
     this.batch = undefined;
     this.name = newName(this.settings.kind);
+    this.watcher.began(this.name);
     this.sequence = 0;
     this.previous = noHash;
     this.number = 0;
@@ -339,6 +353,7 @@ export class EventStream {
   private openNext(): void {
     const { directory } = this.settings;
     this.file = openSync(join(directory, streamFileName(this.name, this.number + 1)), 'ax', 0o600);
+    giveToOwner(directory, this.file);
     this.number += 1;
     this.fileBytes = 0;
     this.fileOpenedAt = Date.now();
@@ -356,22 +371,13 @@ export class EventStream {
   }
 }
 
-/** The records of lines, without their place in the chain. */
+/** The records of lines, without their place in the chain, and but for the beginning of a stream. */
 function recordsOf(lines: Buffer): string[] {
   const texts = lines.toString().split('\n').slice(0, -1);
-  return texts.map((line) => `${line.slice(0, line.lastIndexOf(',"integrity":'))}}`);
+  const events = texts.filter((line) => integrityOf(line)?.sequence !== 1);
+  return events.map((line) => `${line.slice(0, line.lastIndexOf(',"integrity":'))}}`);
 }
 
 function newName(kind: StreamKind): string {
   return streamName(kind, new Date(), randomBytes(4).toString('hex'));
-}
-
-/** Has the names of a directory's files on the disk: a new file can be missing after a loss of power otherwise. */
-export function keepNames(directory: string): void {
-  const handle = openSync(directory, 'r');
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
 }

@@ -86,6 +86,11 @@ export function streamName(kind: StreamKind, startedAt: Date, random: string): s
   return `${startedAt.toISOString().replace(/[-:]/g, '')}-${kind}-${random}`;
 }
 
+/** When a stream began, by its name. @returns ISO 8601, UTC */
+export function streamBeginning(stream: string): string {
+  return stream.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)([\d.]+Z).*$/, '$1-$2-$3T$4:$5:$6');
+}
+
 export function streamFileName(stream: string, number: number): string {
   return `${stream}.${String(number).padStart(6, '0')}.jsonl`;
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { streamFileName } from './format.js';
+import { streamBeginning, streamFileName } from './format.js';
 import { listLog, type StreamFiles } from './verification/directory.js';
 import { lineBatches } from './verification/line-batches.js';
 
@@ -54,7 +54,7 @@ export async function* auditEvents(
     const earliest = earliestOf(readings);
     const opening = waiting[0];
     // streams are opened when their turn comes: there may be thousands
-    if (opening && (earliest === undefined || beginningOf(opening) <= earliest.next.event.eventTime)) {
+    if (opening && (earliest === undefined || streamBeginning(opening.stream) <= earliest.next.event.eventTime)) {
       waiting.shift();
       const events = streamEvents(directory, opening, onUnreadable);
       const { value } = await events.next();
@@ -76,11 +76,6 @@ function earliestOf(readings: readonly Reading[]): Reading | undefined {
     if (earliest === undefined || reading.next.event.eventTime < earliest.next.event.eventTime) earliest = reading;
   }
   return earliest;
-}
-
-/** When a stream began, by its name: 20261122T104212.345Z-... as 2026-11-22T10:42:12.345Z. */
-function beginningOf({ stream }: StreamFiles): string {
-  return stream.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)([\d.]+Z).*$/, '$1-$2-$3T$4:$5:$6');
 }
 
 async function* streamEvents(

@@ -9,10 +9,11 @@ export interface RequestAudit {
   /**
    * Writes a request down.
    *
+   * @param isRefusedHere `expectWritable` has refused it: its client is told nothing that would have to wait
    * @returns a promise where its answer has to wait until the event is on the disk; @rejects KmsError
    * KMSInternalException when it could not be written: its answer must not leave
    */
-  record(request: EndedRequest): Promise<void> | undefined;
+  record(request: EndedRequest, isRefusedHere?: boolean): Promise<void> | undefined;
 }
 
 export interface RequestAuditPolicy {
@@ -35,11 +36,11 @@ export class StreamedRequestAudit implements RequestAudit {
     if (trouble && !this.policy.failOpen) throw new UnwrittenError(trouble);
   }
 
-  record(request: EndedRequest): Promise<void> | undefined {
+  record(request: EndedRequest, isRefusedHere = false): Promise<void> | undefined {
     const { stream, policy } = this;
     stream.append(this.records.record(request));
-    // one that is refused because nothing can be written need not wait for that
-    if (!policy.durable || stream.trouble) return undefined;
+    if (!policy.durable || isRefusedHere || (policy.failOpen && stream.trouble)) return undefined;
+    // in trouble, too: at the next attempt it is written, or its answer is withheld
     return policy.failOpen ? stream.durable().catch(() => {}) : this.durably(request);
   }
 

@@ -21,8 +21,17 @@ export type ServiceEventName =
   | 'RemoveAuditFiles'
   | 'ResumeAudit';
 
-/** Whose operations commands do. */
-export type CommandEventSource = 'iam.amazonaws.com' | 'kms.amazonaws.com';
+/** Whose operations commands do: those that AWS does not have are the service's own. */
+export type CommandEventSource = 'iam.amazonaws.com' | 'kms.amazonaws.com' | 'hsm-kms';
+
+/** What came of a command. */
+export interface CommandOutcome {
+  /** Never secrets. */
+  readonly responseElements?: object;
+  /** ARNs of keys that it was about. */
+  readonly keys?: readonly string[];
+  readonly error?: Error;
+}
 
 /** Makes the records of what the service does by itself, as JSON. */
 export class ServiceRecords {
@@ -35,9 +44,7 @@ export class ServiceRecords {
 
   /** @param arn of the key that something was done to */
   ofKey(name: KeyEventName, arn: string, details: object): string {
-    const { accountId } = this.home;
-    const resources = [{ accountId, type: 'AWS::KMS::Key', ARN: arn }];
-    return this.record('kms.amazonaws.com', name, { resources, serviceEventDetails: details });
+    return this.record('kms.amazonaws.com', name, { resources: this.resources([arn]), serviceEventDetails: details });
   }
 
   /** @param details never secrets */
@@ -46,10 +53,20 @@ export class ServiceRecords {
     name: string,
     requestParameters: object,
     details: object,
-    error: Error | undefined,
+    { responseElements, keys = [], error }: CommandOutcome,
   ): string {
-    const failure = error && { errorCode: codeOf(error), errorMessage: error.message.slice(0, 1_024) };
-    return this.record(source, name, { requestParameters, ...failure, serviceEventDetails: details });
+    return this.record(source, name, {
+      requestParameters,
+      ...(responseElements && { responseElements }),
+      ...(error && { errorCode: codeOf(error), errorMessage: error.message.slice(0, 1_024) }),
+      ...(keys.length > 0 && { resources: this.resources(keys) }),
+      serviceEventDetails: details,
+    });
+  }
+
+  private resources(arns: readonly string[]): object[] {
+    const { accountId } = this.home;
+    return arns.map((ARN) => ({ accountId, type: 'AWS::KMS::Key', ARN }));
   }
 
   private record(eventSource: string, eventName: string, more: object): string {

@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
@@ -42,12 +43,12 @@ export function addEvidenceCommand(program: Command): void {
       throw new Error('Type hsm-kms evidence KEY..., or --all for all keys.');
     const attestations = new Map(attestation.map(attestationOf));
     // loaded here: other commands start faster without PKCS#11 and the database
-    const [{ makeBundle }, { withEvidenceKey }] = await Promise.all([
+    const [{ makeAuditedBundle }, { withEvidenceKey }] = await Promise.all([
       import('../server/evidence/make-bundle.js'),
       import('../server/evidence/opened.js'),
     ]);
     const request = { keys: all ? undefined : keys, nonce: challenge, attestations, progress: progressOf('keys') };
-    const bundle = await withEvidenceKey(settings, console.error, (opened) => makeBundle(opened, request));
+    const bundle = await withEvidenceKey(settings, console.error, (opened) => makeAuditedBundle(opened, request));
     console.log(JSON.stringify(bundle, undefined, 2));
   });
   addCertificateCommands(evidence);
@@ -89,8 +90,17 @@ function addCertificateCommands(evidence: Command): void {
     .argument('<file>', 'PEM: the certificate, then those of the CAs that issued it')
     .action(async (file: string, _options, command: Command) => {
       const text = readText(file);
-      const [first] = await withKey(command, ({ evidenceKey, directory, installEvidenceCertificate }) =>
-        installEvidenceCertificate(evidenceKey, directory, { text, name: file }),
+      const { audited } = await import('../server/audit/command-audit.js');
+      const event = {
+        source: 'hsm-kms',
+        name: 'InstallEvidenceCertificate',
+        parameters: { file },
+        outcome: ([first]: readonly X509Certificate[]) => ({
+          responseElements: { subject: first?.subject, fingerprint256: first?.fingerprint256 },
+        }),
+      } as const;
+      const [first] = await withKey(command, ({ settings, evidenceKey, directory, installEvidenceCertificate }) =>
+        audited(settings, event, async () => installEvidenceCertificate(evidenceKey, directory, { text, name: file })),
       );
       console.log(`installed ${first?.subject.split('\n').join(', ')}, valid to ${first?.validTo}`);
     });

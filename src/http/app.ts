@@ -95,6 +95,7 @@ function handle(services: HttpServices, request: IncomingMessage, response: Serv
   const protocol = isQueryRequest(request) ? sts : kms;
   const observed = new ObservedRequest(protocol.service, services, request);
   lastRequests.set(request.socket, observed);
+  services.underWay.add(observed);
   return observed.run(() => answerRequest(services, protocol, observed, request, response));
 }
 
@@ -107,12 +108,13 @@ async function answerRequest(
 ): Promise<void> {
   const { id } = observed;
   try {
-    observed.expectAudited();
     const body = await readBody(request, services.maxBodyBytes);
     if (body === undefined) {
       observed.aborted();
       return;
     }
+    // now, as a client may take its time to send a body
+    observed.expectAudited();
     const text = await protocol.answer(services, request, observed, body);
     const written = observed.record();
     if (written) await written;
@@ -120,6 +122,8 @@ async function answerRequest(
     observed.answered();
   } catch (error) {
     await refuse(services, protocol, observed, response, error as Error);
+  } finally {
+    services.underWay.delete(observed);
   }
 }
 

@@ -76,20 +76,15 @@ export class ObservedRequest {
     this.isRecorded = true;
     const { id, service, operation, receivedAt, startedAt, principal, accessKeyId, source, trail, request } = this;
     if (error) trail.decision = decisionOf(error) ?? trail.decision;
-    return audit.record({
-      id,
-      service,
-      receivedAt,
-      principal,
-      accessKeyId,
-      source,
-      trail,
+    const ended: EndedRequest = {
+      ...{ id, service, receivedAt, principal, accessKeyId, source, trail },
       operation: operation === unknownOperation ? undefined : operation,
       milliseconds: performance.now() - startedAt,
       accessKeyIdClaimed: principal ? undefined : claimedAccessKeyId.exec(request.headers.authorization ?? '')?.[1],
       tls: tlsDetails(request.socket),
       error: refusal && { code: refusal.name, message: refusal.message },
-    });
+    };
+    return audit.record(ended, error instanceof UnwrittenError);
   }
 
   /** It was answered as it was meant to be. */
@@ -104,6 +99,11 @@ export class ObservedRequest {
     // nobody waits for it
     this.record({ name: 'ClientAborted', message: undefined })?.catch(() => {});
     this.observers.log.debug(this.facts('aborted', this.count('aborted', undefined)), 'request aborted');
+  }
+
+  /** The service ends before it is answered: nobody knows what becomes of it. */
+  interrupted(): void {
+    this.record({ name: 'ServiceStopped', message: undefined })?.catch(() => {});
   }
 
   /**

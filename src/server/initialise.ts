@@ -11,6 +11,7 @@ import type { Store } from '../store/store.js';
 import { Sealer } from '../token/sealing.js';
 import { initialiseSoftHsmToken, softHsmConfiguration } from '../token/softhsm.js';
 import type { Token } from '../token/token.js';
+import { audited } from './audit/command-audit.js';
 import { type DataDirectory, dataDirectory, makePrivateDirectory, writePrivateFile } from './data-directory.js';
 import { checkDataDirectory, lockForInitialisation } from './data-directory-use.js';
 import { openOwnToken } from './own-token.js';
@@ -38,10 +39,36 @@ export async function initialise(settings: Settings, report: (what: string) => v
   makePrivateDirectory(directory.path);
   const lock = lockForInitialisation(directory);
   try {
-    await makeWhatIsMissing(settings, directory, seed, report);
+    await recorded(settings, report, (recording) => makeWhatIsMissing(settings, directory, seed, recording));
   } finally {
     lock.release();
   }
+}
+
+/** Has the audit log record what was made, when it has been: before, there may be nothing that could sign it. */
+async function recorded(
+  settings: Settings,
+  report: (what: string) => void,
+  work: (report: (what: string) => void) => Promise<void>,
+): Promise<void> {
+  const made: string[] = [];
+  const event = {
+    source: 'hsm-kms',
+    name: 'InitializeService',
+    parameters: {},
+    outcome: () => ({ responseElements: { made } }),
+  } as const;
+  const done = work((what) => {
+    made.push(what);
+    report(what);
+  });
+  const failed = await done.then(
+    () => undefined,
+    (error: Error) => error,
+  );
+  // most starts make nothing
+  if (made.length > 0) await audited(settings, event, () => done);
+  if (failed) throw failed;
 }
 
 async function makeWhatIsMissing(

@@ -1,8 +1,9 @@
 import type { Settings } from '../config/settings.js';
 import { type SealedTable, sealedTableNames } from '../store/seal/sealed-tables.js';
 import { Sealer } from '../token/sealing.js';
+import { audited } from './audit/command-audit.js';
 import { revisionStep } from './backup/revision-step.js';
-import { dataDirectory } from './data-directory.js';
+import { dataDirectory, expectInitialised } from './data-directory.js';
 import { openOwnToken } from './own-token.js';
 import { checkSeals } from './sealed-store.js';
 import { openStore } from './store-of-settings.js';
@@ -31,6 +32,21 @@ export function recordNameOf(text: string): RecordName {
  * @throws Error that says what to do
  */
 export async function reseal(
+  settings: Settings,
+  names: readonly RecordName[] | undefined,
+  warn: (what: string) => void,
+): Promise<number> {
+  expectInitialised(settings);
+  const event = {
+    source: 'hsm-kms',
+    name: 'ResealRecords',
+    parameters: { records: names?.map(({ table, id }) => `${table}/${id}`) ?? 'all' },
+    outcome: (sealed: number) => ({ responseElements: { sealed } }),
+  } as const;
+  return audited(settings, event, () => sealAgain(settings, names, warn));
+}
+
+async function sealAgain(
   settings: Settings,
   names: readonly RecordName[] | undefined,
   warn: (what: string) => void,

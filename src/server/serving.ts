@@ -10,6 +10,7 @@ import { allQuotas } from '../config/aws-request-quotas.js';
 import type { Settings } from '../config/settings.js';
 import { createHttpServer } from '../http/app.js';
 import type { MetricsPage } from '../http/metrics-page.js';
+import type { ObservedRequest } from '../http/observed-request.js';
 import { SigV4Verifier } from '../http/sigv4/verifier.js';
 import type { Tracing } from '../http/tracing.js';
 import { Capabilities } from '../keys/capabilities.js';
@@ -109,6 +110,7 @@ export async function startServing(
       // the AWS SDK for PHP does not sign it, and it can only lead to a refusal here
       requireSignedContentType: false,
     });
+  const underWay = new Set<ObservedRequest>();
   const server = createHttpServer(
     {
       kms,
@@ -125,6 +127,7 @@ export async function startServing(
       metricsPage,
       tracing,
       audit: audit?.requests,
+      underWay,
       whyNotReady: async () => {
         if (!token.isHealthy()) return 'the token does not answer';
         return (await isAnswering(store)) ? undefined : 'the database does not answer';
@@ -165,6 +168,7 @@ export async function startServing(
     const { drainMilliseconds } = settings;
     const left = await connections.drain(idleMilliseconds, Math.max(drainMilliseconds, idleMilliseconds));
     if (left > 0) log.warn({ left, drainMilliseconds }, 'requests were still under way: their connections are closed');
+    for (const request of underWay) request.interrupted();
     tlsRenewal?.stop();
     clearInterval(watchToken);
     stopSealWatch();

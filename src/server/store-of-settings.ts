@@ -4,6 +4,7 @@ import { isLostConnection } from '../store/database-errors.js';
 import { type DatabaseState, inspectSqlite } from '../store/database-identity.js';
 import { DiskError, diskError } from '../store/disk-trouble.js';
 import { Store } from '../store/store.js';
+import { audited } from './audit/command-audit.js';
 import { dataDirectory, expectInitialised } from './data-directory.js';
 
 type DatabaseSettings = Pick<
@@ -86,12 +87,13 @@ export async function bringUpToDate(settings: DatabaseSettings, store: Store, ma
 }
 
 /** @returns the names of the migrations that were made. @throws Error in one sentence that says what to do */
-export async function migrateStore(settings: DatabaseSettings): Promise<readonly string[]> {
+export async function migrateStore(settings: Settings): Promise<readonly string[]> {
   expectInitialised(settings);
   const store = storeOfSettings(settings);
   try {
     const { pending } = await store.inspect();
-    await store.migrate();
+    const event = { source: 'hsm-kms', name: 'MigrateStore', parameters: { migrations: pending } } as const;
+    if (pending.length > 0) await audited(settings, event, () => store.migrate());
     return pending;
   } finally {
     await store.close();

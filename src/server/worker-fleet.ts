@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import type { Settings } from '../config/settings.js';
-import type { AuditAnswer, AuditedWorker } from './audit/audited-workers.js';
+import type { AuditedWorker, AuditMessage } from './audit/audited-workers.js';
 import type { ConnectionTaker } from './connections.js';
 import { givePin, pinAnnouncement } from './environment-pin.js';
 import type { CountingWorker } from './fleet-metrics.js';
@@ -65,8 +65,8 @@ export interface FleetEvents {
   replaced(process: number | undefined, reason: ReplacementReason): void;
   /** A worker was asked for everything that the service counts. */
   metricsAsked(worker: CountingWorker, id: number): void;
-  /** A worker says what it was asked about the audit log. */
-  auditHeard(message: AuditAnswer): void;
+  /** A worker says what it was asked about the audit log, or that it begins a stream. */
+  auditHeard(message: AuditMessage): void;
   /** After `stop`, only the worker is left that signs the audit log; it is to `leave` when it has. */
   lastLeft(): Promise<void>;
   /** The last worker has ended, after `stop`. */
@@ -189,7 +189,8 @@ export class WorkerFleet {
     else if (message.kind === 'counted') this.events.counted(member, message);
     else if (message.kind === 'metrics') this.events.metricsAsked(member, message.id);
     else if (message.kind === 'waiting' || message.kind === 'ready') this.welcome(member, message.kind);
-    else if (message.kind === 'audit head' || message.kind === 'checkpoint') this.events.auditHeard(message);
+    else if (message.kind === 'audit head' || message.kind === 'checkpoint' || message.kind === 'audit stream')
+      this.events.auditHeard(message);
     else if (message.kind === 'drained') {
       member.isDrained = true;
       // it stays until the others have ended, to sign

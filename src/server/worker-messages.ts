@@ -38,6 +38,8 @@ export type FromWorker =
       readonly samples: readonly MetricSamples[];
       readonly inventory?: readonly MetricSamples[] | undefined;
     }
+  /** It begins a stream of the audit log under this name. */
+  | { readonly kind: 'audit stream'; readonly stream: string }
   /** The answer to `audit head`, or unasked (id 0) when its stream has ended. */
   | { readonly kind: 'audit head'; readonly id: number; readonly head?: StreamHead | undefined }
   /** The answer to `sign checkpoint`: its line, or why there is none. */

@@ -88,6 +88,7 @@ export async function runWorker(): Promise<void> {
       replaces,
       waiting: () => void tell({ kind: 'waiting' }),
       stuck: () => void tell({ kind: 'replace me' }),
+      streamBegan: (stream) => void tell({ kind: 'audit stream', stream }),
       metricsText: () => question.ask(),
     });
     await worker.ready;

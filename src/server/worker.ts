@@ -50,12 +50,17 @@ export interface WorkerStart {
   readonly waiting: () => void;
   /** Only a new process may reach the token again. */
   readonly stuck: () => void;
+  /** A stream of the audit log is this worker's: told before anything of it is written. */
+  readonly streamBegan: (stream: string) => void;
   /** Everything that the service counts, in Prometheus' text format. */
   readonly metricsText: () => Promise<string>;
 }
 
 /** Opens token and store and probes the token. @throws Error that says what to do */
-export function startWorker(settings: Settings, { replaces, waiting, stuck, metricsText }: WorkerStart): Worker {
+export function startWorker(
+  settings: Settings,
+  { replaces, waiting, stuck, streamBegan, metricsText }: WorkerStart,
+): Worker {
   const log = pino({ level: settings.logLevel, base: { pid: process.pid } }, pino.destination(2));
   const directory = dataDirectory(settings);
   expectInitialised(settings);
@@ -64,7 +69,7 @@ export function startWorker(settings: Settings, { replaces, waiting, stuck, metr
   const { metrics } = counting;
   const readers = settings.metrics;
   const metricsPage = readers === 'off' ? undefined : { readers, text: metricsText };
-  const audit = WorkerAudit.open(settings, log, metrics);
+  const audit = WorkerAudit.open(settings, log, metrics, streamBegan);
   const unreadyServices = { metrics, metricsPage, log, audit: audit?.requests };
   const unready = replaces ? new ReceivedConnections(createUnreadyServer(tls, unreadyServices)) : undefined;
   let tracing: OtlpTracing | undefined;

@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
+import { appendFileSync, closeSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
@@ -10,11 +10,13 @@ let directory: string;
 let stream: EventStream;
 let failures: Error[];
 let interruptions: Interruption[];
+let began: string[];
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'hsm-kms-test-stream-'));
   failures = [];
   interruptions = [];
+  began = [];
 });
 afterEach(async () => {
   await stream.end();
@@ -34,6 +36,7 @@ function open(more: Partial<StreamSettings> = {}): void {
     {
       failed: (error) => failures.push(error),
       resumed: (interruption) => interruptions.push(interruption),
+      began: (name) => began.push(name),
       wrote: () => {},
     },
   );
@@ -124,4 +127,56 @@ test('a directory that comes back is written to again; of what found no room it 
   expect(lost).toBeGreaterThan(0);
   await stream.flush();
   expect(names().filter((name) => name === 'filling')).toHaveLength(20 - lost);
+});
+
+test.each([['removed'], ['replaced']])(
+  'a file that was %s under it is noticed: what it held that was not on the disk goes into a new stream',
+  async (how) => {
+    open();
+    // as far as the bytes of the first event are written, and not yet on the disk
+    for (let turns = 0; turns < 10; turns++) await undefined;
+    const [file = ''] = streamFiles(directory);
+    rmSync(join(directory, file));
+    if (how === 'replaced') appendFileSync(join(directory, file), '');
+    stream.append(event('during'));
+    await within(2_000, async () => expect(interruptions).toHaveLength(1));
+    expect(interruptions[0]?.reason).toBe(`${file} was removed or replaced while it was written`);
+    await stream.end();
+    expect(began).toHaveLength(2);
+    expect(names()).toEqual(['StartStream', 'during', 'ResumeAudit', 'EndStream']);
+  },
+);
+
+test('in buffered, too, it is noticed when the file is forced to the disk', async () => {
+  open({ durable: false });
+  await stream.flush();
+  rmSync(join(directory, streamFiles(directory)[0] ?? ''));
+  stream.append(event('lost with its file'));
+  await within(3_000, async () => expect(failures.map(({ message }) => message)).toEqual([expect.any(String)]));
+  stream.append(event('after'));
+  await stream.end();
+  expect(names()).toContain('after');
+});
+
+test('behind the end comes nothing: not that it is written again, not what somebody adds late', async () => {
+  rmSync(directory, { recursive: true });
+  open();
+  await within(2_000, async () => expect(failures).toHaveLength(1));
+  mkdirSync(directory);
+  const ended = stream.end();
+  stream.append(event('late'));
+  await ended;
+  stream.append(event('later'));
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(names()).toEqual(['StartStream', 'ResumeAudit', 'EndStream']);
+});
+
+test('what cannot be written to its end has none', async () => {
+  rmSync(directory, { recursive: true });
+  open();
+  await within(2_000, async () => expect(failures).toHaveLength(1));
+  expect(await stream.end()).toBeUndefined();
+  mkdirSync(directory);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(names()).toEqual([]);
 });

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type Integrity, integrityOf, lineHash, noHash, streamFileName } from '../format.js';
+import { type Integrity, integrityOf, lineHash, noHash, parseStreamFileName, streamFileName } from '../format.js';
 import type { SignedHead } from './checkpoints.js';
 import type { StreamFiles } from './directory.js';
 import type { Findings, Place } from './findings.js';
@@ -22,6 +22,7 @@ export interface StreamSummary {
 /** What verification reads of an event. */
 interface AuditEvent {
   readonly eventName?: unknown;
+  readonly eventType?: unknown;
   readonly eventTime?: unknown;
   readonly integrity?: Integrity;
 }
@@ -32,6 +33,7 @@ const integrityBytes = 256;
 /** Follows the chain of one stream through its files, and holds it against what checkpoints have signed. */
 export class StreamVerification {
   private readonly signed: number;
+  private readonly isOfWorker: boolean;
   private events = 0;
   private unsigned = 0;
   private unsignedSince: string | undefined;
@@ -63,6 +65,7 @@ export class StreamVerification {
     private readonly findings: Findings,
   ) {
     this.signed = heads.at(-1)?.sequence ?? 0;
+    this.isOfWorker = parseStreamFileName(streamFileName(stream, 1))?.kind === 'worker';
   }
 
   /** @param onBytes told how many bytes were read, each time */
@@ -207,7 +210,7 @@ export class StreamVerification {
     this.findings.add('misplaced', message, place);
   }
 
-  private note({ eventName, eventTime }: AuditEvent, sequence: number, place: Place): void {
+  private note({ eventName, eventType, eventTime }: AuditEvent, sequence: number, place: Place): void {
     this.events += 1;
     const time = typeof eventTime === 'string' ? eventTime : undefined;
     if (sequence === 1) this.beganAt = time;
@@ -217,6 +220,9 @@ export class StreamVerification {
     }
     if ((eventName === 'StartStream') !== (sequence === 1)) {
       this.findings.add('malformed', 'a stream begins with StartStream, and only there', place);
+    }
+    if (eventType === 'AwsApiCall' && !this.isOfWorker) {
+      this.findings.add('misplaced', 'only workers write requests down: somebody else has written this', place);
     }
     if (this.isEnded && !this.isBeyondEnd) {
       this.findings.add('misplaced', 'from this event on, events come after the end of their stream', place);

@@ -13,7 +13,8 @@ export interface AuditedWorker {
 /** How long a worker has for an answer, in milliseconds. */
 const answerMilliseconds = 5_000;
 
-export type AuditAnswer = Extract<FromWorker, { kind: 'audit head' | 'checkpoint' }>;
+type AuditAnswer = Extract<FromWorker, { kind: 'audit head' | 'checkpoint' }>;
+export type AuditMessage = AuditAnswer | Extract<FromWorker, { kind: 'audit stream' }>;
 
 interface Question {
   readonly worker: AuditedWorker;
@@ -30,10 +31,17 @@ export class AuditedWorkers {
   /** Those that there are. */
   fleet: () => readonly AuditedWorker[] = () => [];
 
-  hear(answer: AuditAnswer): void {
-    const question = this.questions.get(answer.id);
-    if (question) question.answer(answer);
-    else if (answer.kind === 'audit head' && answer.head) this.ended.set(answer.head.stream, answer.head);
+  /** @param streamBegan told the name of each stream that a worker begins */
+  constructor(private readonly streamBegan: (stream: string) => void) {}
+
+  hear(message: AuditMessage): void {
+    if (message.kind === 'audit stream') {
+      this.streamBegan(message.stream);
+      return;
+    }
+    const question = this.questions.get(message.id);
+    if (question) question.answer(message);
+    else if (message.kind === 'audit head' && message.head) this.ended.set(message.head.stream, message.head);
   }
 
   /** Nobody waits for a worker that has ended. */

@@ -1,38 +1,47 @@
 import { userInfo } from 'node:os';
 import type { EventStream } from '../../audit/event-stream.js';
-import { type CommandEventSource, ServiceRecords } from '../../audit/service-record.js';
+import { type CommandEventSource, type CommandOutcome, ServiceRecords } from '../../audit/service-record.js';
 import type { Settings } from '../../config/settings.js';
 import type { KeyEventSink } from '../scheduled-tasks.js';
 import { madeAuditDirectory, openStream, unwritable } from './stream-of-settings.js';
 
-/** What a command changes that is not a request: who did it is who owns the data directory. */
-export interface CommandEvent {
+/** What a command does that is not a request: who did it is who owns the data directory. */
+export interface CommandEvent<T = unknown> {
   readonly source: CommandEventSource;
   /** In the words of AWS, where it has such an operation. */
   readonly name: string;
   /** Never secrets. */
   readonly parameters: object;
+  /** What came of it, for the record: never secrets. */
+  readonly outcome?: (result: T) => Omit<CommandOutcome, 'error'>;
 }
 
 /** What a command writes to the audit log: a stream of its own, beside a service that may run. */
 class CommandAudit {
   private readonly stream: EventStream;
   private readonly records: ServiceRecords;
+  private readonly operator = operatorOf();
 
-  constructor(private readonly settings: Settings) {
+  /** @param command what it does: its stream begins with that, so that one that is killed has said so before */
+  constructor(
+    private readonly settings: Settings,
+    command: Pick<CommandEvent, 'name' | 'parameters'>,
+  ) {
     const { region, accountId } = settings;
     this.records = new ServiceRecords({ region, accountId });
     madeAuditDirectory(settings);
-    this.stream = openStream(settings, 'cli', this.records, { failed() {}, resumed() {}, wrote() {} });
+    const watcher = { began() {}, failed() {}, resumed() {}, wrote() {} };
+    const { name, parameters } = command;
+    const facts = { command: { name, parameters }, ...this.operator };
+    this.stream = openStream(settings, 'cli', this.records, watcher, facts);
   }
 
   readonly tellOfKey: KeyEventSink = (event, arn, details) => {
     this.stream.append(this.records.ofKey(event, arn, details));
   };
 
-  tell({ source, name, parameters }: CommandEvent, error: Error | undefined): void {
-    const { username, uid } = userInfo();
-    this.stream.append(this.records.ofCommand(source, name, parameters, { operatingSystemUser: username, uid }, error));
+  tell({ source, name, parameters }: CommandEvent, outcome: CommandOutcome): void {
+    this.stream.append(this.records.ofCommand(source, name, parameters, this.operator, outcome));
   }
 
   /** @throws Error when events cannot be written and must be */
@@ -52,31 +61,47 @@ class CommandAudit {
   }
 }
 
+/** Who runs this process. A container may run it for a user that has no name. */
+function operatorOf(): { readonly operatingSystemUser: string | null; readonly uid: number | undefined } {
+  const uid = process.getuid?.();
+  try {
+    return { operatingSystemUser: userInfo().username, uid };
+  } catch {
+    return { operatingSystemUser: null, uid };
+  }
+}
+
 /**
  * Does what a command does, and writes down that it was done, or failed: nothing is done that cannot be written down.
  *
  * @throws Error in one sentence when the audit log cannot be written; what `work` throws
  */
-export async function audited<T>(settings: Settings, event: CommandEvent, work: () => Promise<T>): Promise<T> {
+export async function audited<T>(settings: Settings, event: CommandEvent<T>, work: () => Promise<T>): Promise<T> {
   if (settings.auditMode === 'off') return work();
-  const audit = new CommandAudit(settings);
+  const audit = new CommandAudit(settings, event);
   await audit.expectWritable();
-  let error: Error | undefined;
+  let outcome: CommandOutcome = {};
   try {
-    return await work();
+    const result = await work();
+    outcome = event.outcome?.(result) ?? {};
+    return result;
   } catch (thrown) {
-    error = thrown as Error;
+    outcome = { error: thrown as Error };
     throw thrown;
   } finally {
-    audit.tell(event, error);
+    audit.tell(event as CommandEvent, outcome);
     await audit.end();
   }
 }
 
-/** The same for what may be done to several keys. */
-export async function auditedKeys<T>(settings: Settings, work: (tell: KeyEventSink) => Promise<T>): Promise<T> {
+/** The same for what may be done to several keys. @param command what does it */
+export async function auditedKeys<T>(
+  settings: Settings,
+  command: Pick<CommandEvent, 'name' | 'parameters'>,
+  work: (tell: KeyEventSink) => Promise<T>,
+): Promise<T> {
   if (settings.auditMode === 'off') return work(() => {});
-  const audit = new CommandAudit(settings);
+  const audit = new CommandAudit(settings, command);
   await audit.expectWritable();
   try {
     return await work(audit.tellOfKey);

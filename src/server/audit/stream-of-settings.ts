@@ -58,20 +58,20 @@ function detailsOf({ reason, since, lost, withheld, withheldCount }: Interruptio
   return { reason, since: since.toISOString(), lost, withheld, withheldCount };
 }
 
-/** Tells the log what becomes of a stream. */
+/** Tells the log what becomes of a stream, and whoever wants to know more. */
 export function newsOfStream(
   settings: Settings,
   log: Logger,
-  wrote: StreamWatcher['wrote'] = () => {},
-  failed: () => void = () => {},
+  { began = () => {}, wrote = () => {}, failed = () => {} }: Partial<StreamWatcher>,
 ): StreamWatcher {
   const { auditFailOpen: failOpen } = settings;
   const directory = auditDirectory(settings);
   const consequence = failOpen ? 'requests are answered all the same (auditFailOpen)' : 'requests are refused';
   return {
+    began,
     wrote,
     failed(err) {
-      failed();
+      failed(err);
       log.error({ directory, err }, `the audit log cannot be written: ${consequence} until it can`);
     },
     resumed({ since, lost, withheldCount }) {

@@ -14,6 +14,7 @@ import { type ExclusiveLock, takeExclusiveLock } from '../exclusive-lock.js';
 import type { AuditedWorker } from './audited-workers.js';
 import { AuditedWorkers } from './audited-workers.js';
 import { Forwarding } from './forward/forwarding.js';
+import { KnownStreams } from './known-streams.js';
 import { announcedRecoveries } from './recoveries.js';
 import { removeOldFiles } from './retention.js';
 import { madeAuditDirectory, newsOfStream, openStream, unwritable } from './stream-of-settings.js';
@@ -28,7 +29,8 @@ const soon = 1_000;
  * signs.
  */
 export class SupervisorAudit {
-  readonly workers = new AuditedWorkers();
+  readonly workers = new AuditedWorkers((stream) => this.known.add(stream));
+  private readonly known: KnownStreams;
   private readonly stream: EventStream;
   private readonly announced: Map<string, number>;
   /** How far streams went that others have written, when they were looked at. */
@@ -75,13 +77,16 @@ export class SupervisorAudit {
     announced: Map<string, number>,
   ) {
     this.announced = announced;
+    this.known = new KnownStreams(directory, chain, log);
     const { region, accountId } = settings;
     const records = new ServiceRecords({ region, accountId });
     const addresses = forwardAddresses(settings.auditForward);
     if (addresses.length > 0) this.forwarding = new Forwarding(directory, addresses, log);
     this.tell = (event, details) => this.stream.append(records.ofService(event, details));
-    const facts = { lastCheckpoint: chain.last ?? null };
-    this.stream = openStream(settings, 'supervisor', records, newsOfStream(settings, log), facts);
+    const news = newsOfStream(settings, log, { began: (stream) => this.known.add(stream) });
+    const { sequence, hash } = chain.last ?? {};
+    const facts = { lastCheckpoint: chain.last ? { sequence, hash } : null };
+    this.stream = openStream(settings, 'supervisor', records, news, facts);
     this.tell('StartService', { version, workers: settings.workers });
     this.tell('LoadConfiguration', configurationOf(settings));
   }
@@ -179,7 +184,7 @@ export class SupervisorAudit {
         heads,
         root: merkleRoot(heads),
       } as const;
-      this.chain.append(await this.workers.sign(unsigned), heads);
+      this.chain.append(await this.workers.sign(unsigned), unsigned);
       this.workers.forget(heads);
       this.checkpoints += 1;
       this.lastCheckpointAt = time.getTime();
@@ -200,12 +205,14 @@ export class SupervisorAudit {
     this.live = areAllHeard ? new Set([...told.keys(), ...(own ? [own.stream] : [])]) : undefined;
     if (own) told.set(own.stream, own);
     for (const stored of storedStreams(this.directory)) {
-      if (told.has(stored.stream) || this.isOver(stored)) continue;
+      if (told.has(stored.stream) || this.isOver(stored) || !this.known.has(stored)) continue;
       const isAnnounced = stored.kind === 'cli' || this.announced.has(stored.stream);
       if (isAnnounced && !this.mayHaveGrown(stored)) continue;
       const covered = this.chain.covered.get(stored.stream);
+      const end = await this.known.read(stored, () => endOfStream(this.directory, stored, covered));
+      if (end === undefined) continue;
       this.seen.set(stored.stream, extentOf(stored));
-      const { head, isEnded, tornBytes } = await endOfStream(this.directory, stored, covered);
+      const { head, isEnded, tornBytes } = end;
       if (head) told.set(stored.stream, head);
       // the next supervisor says so, where this one has said its last
       if (isEnded || this.isClosed || isAnnounced) continue;

@@ -16,28 +16,32 @@ export class WorkerAudit {
   private readonly records: ServiceRecords;
 
   /** Undefined where nothing is written down. */
-  static open(settings: Settings, log: Logger, metrics: Metrics): WorkerAudit | undefined {
-    return settings.auditMode === 'off' ? undefined : new WorkerAudit(settings, log, metrics);
+  static open(
+    settings: Settings,
+    log: Logger,
+    metrics: Metrics,
+    began: (stream: string) => void,
+  ): WorkerAudit | undefined {
+    return settings.auditMode === 'off' ? undefined : new WorkerAudit(settings, log, metrics, began);
   }
 
-  private constructor(settings: Settings, log: Logger, metrics: Metrics) {
+  private constructor(settings: Settings, log: Logger, metrics: Metrics, began: (stream: string) => void) {
     const { region, accountId, auditMode, auditFailOpen } = settings;
     const home = { region, accountId };
     const events = metrics.families.auditEvents.at();
     const delays = metrics.families.auditDelay.at();
     const failures = metrics.families.auditFailures.at();
     this.records = new ServiceRecords(home);
-    const watcher = newsOfStream(
-      settings,
-      log,
-      (count, milliseconds) => {
+    const watcher = newsOfStream(settings, log, {
+      began,
+      wrote(count, milliseconds) {
         events.value += count;
         delays.observe(milliseconds / 1000);
       },
-      () => {
+      failed() {
         failures.value += 1;
       },
-    );
+    });
     this.stream = openStream(settings, 'worker', this.records, watcher);
     const policy = { durable: auditMode === 'durable', failOpen: auditFailOpen };
     this.requests = new StreamedRequestAudit(this.stream, new RequestRecords(home), policy);

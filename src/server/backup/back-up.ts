@@ -4,6 +4,7 @@ import { knownMigrations } from '../../store/database-identity.js';
 import { countRows, readRows } from '../../store/rows.js';
 import { Sealer } from '../../token/sealing.js';
 import type { Token } from '../../token/token.js';
+import { audited } from '../audit/command-audit.js';
 import { dataDirectory, expectInitialised } from '../data-directory.js';
 import { openOwnToken } from '../own-token.js';
 import { storeOfSettings } from '../store-of-settings.js';
@@ -20,6 +21,16 @@ import { writeArchive } from './write-archive.js';
  */
 export async function backUp(settings: Settings, path: string, warn: (what: string) => void): Promise<Header> {
   expectInitialised(settings);
+  const event = {
+    source: 'hsm-kms',
+    name: 'CreateBackup',
+    parameters: { file: path },
+    outcome: ({ madeAt, tables }: Header) => ({ responseElements: { madeAt, tables } }),
+  } as const;
+  return audited(settings, event, () => writeBackup(settings, path, warn));
+}
+
+function writeBackup(settings: Settings, path: string, warn: (what: string) => void): Promise<Header> {
   return withOwnToken(settings, warn, async (token, sealer) => {
     const store = storeOfSettings(settings);
     try {

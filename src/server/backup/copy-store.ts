@@ -3,6 +3,7 @@ import { knownMigrations } from '../../store/database-identity.js';
 import { RowDigest } from '../../store/row-digest.js';
 import { type Page, RowWriter, readRows } from '../../store/rows.js';
 import type { Store } from '../../store/store.js';
+import { audited } from '../audit/command-audit.js';
 import { expectInitialised } from '../data-directory.js';
 import { storeOfSettings } from '../store-of-settings.js';
 import { atRest, expectEmptyDatabase, keepCredentialsFile } from './empty-place.js';
@@ -17,22 +18,30 @@ import { atRest, expectEmptyDatabase, keepCredentialsFile } from './empty-place.
  */
 export async function copyStore(settings: Settings, target: Settings): Promise<RowDigest> {
   expectInitialised(settings);
-  return atRest(settings, async () => {
-    await expectEmptyDatabase(target);
-    const from = storeOfSettings(settings);
+  const event = {
+    source: 'hsm-kms',
+    name: 'CopyStore',
+    parameters: { to: target.databaseUrl ?? 'SQLite' },
+    outcome: (copied: RowDigest) => ({ responseElements: { rows: copied.rows, digest: copied.toString() } }),
+  } as const;
+  return atRest(settings, () => audited(settings, event, () => copyInto(settings, target)));
+}
+
+async function copyInto(settings: Settings, target: Settings): Promise<RowDigest> {
+  await expectEmptyDatabase(target);
+  const from = storeOfSettings(settings);
+  try {
+    await expectReady(from);
+    if (target.databaseUrl === undefined) keepCredentialsFile(target);
+    const to = storeOfSettings(target);
     try {
-      await expectReady(from);
-      if (target.databaseUrl === undefined) keepCredentialsFile(target);
-      const to = storeOfSettings(target);
-      try {
-        return await to.exclusively('init', () => copyRows(from, to));
-      } finally {
-        await to.close();
-      }
+      return await to.exclusively('init', () => copyRows(from, to));
     } finally {
-      await from.close();
+      await to.close();
     }
-  });
+  } finally {
+    await from.close();
+  }
 }
 
 /** @throws Error in one sentence that says what to do */

@@ -5,6 +5,7 @@ import { mostEncryptions, warnFrom } from '../../keys/encryption-budget.js';
 import { type Page, type Row, RowWriter } from '../../store/rows.js';
 import type { Schema } from '../../store/schema.js';
 import type { Store } from '../../store/store.js';
+import { audited } from '../audit/command-audit.js';
 import { dataDirectory } from '../data-directory.js';
 import { writeSoftHsmConfiguration } from '../initialise.js';
 import { checkSeals, type SealedParts } from '../sealed-store.js';
@@ -56,26 +57,43 @@ export async function restore(
     );
   }
   expectToken(settings);
-  return atRest(settings, async () => {
-    await expectEmptyDatabase(settings);
-    if (usesOwnSoftHsm(settings)) writeSoftHsmConfiguration(dataDirectory(settings));
-    return withOwnToken(settings, warn, async (token, sealer) => {
-      await expectSealOf({ token, sealer }, path, facts);
-      const age = Math.max(0, Date.now() - Date.parse(header.madeAt)) / 1000;
-      const margin = leastMargin + Math.ceil(age * encryptionsPerSecond);
-      keepCredentialsFile(settings);
-      const store = storeOfSettings(settings);
-      try {
-        return await store.exclusively('init', async () => {
-          await expectEmptyDatabase(settings);
-          await fill(store, path, facts, margin);
-          const doubtful = await sealOrExamine({ token, store });
-          return { header, margin, doubtful, ...(await keysToSee(store.db)) };
-        });
-      } finally {
-        await store.close();
-      }
-    });
+  const event = {
+    source: 'hsm-kms',
+    name: 'RestoreBackup',
+    parameters: { file: path, encryptionsPerSecond },
+    outcome: ({ margin, doubtful }: Restored) => ({ responseElements: { madeAt: header.madeAt, margin, doubtful } }),
+  } as const;
+  return atRest(settings, () =>
+    audited(settings, event, () => restoreInto(settings, path, facts, encryptionsPerSecond, warn)),
+  );
+}
+
+async function restoreInto(
+  settings: Settings,
+  path: string,
+  facts: ArchiveFacts,
+  encryptionsPerSecond: number,
+  warn: (what: string) => void,
+): Promise<Restored> {
+  const { header } = facts;
+  await expectEmptyDatabase(settings);
+  if (usesOwnSoftHsm(settings)) writeSoftHsmConfiguration(dataDirectory(settings));
+  return withOwnToken(settings, warn, async (token, sealer) => {
+    await expectSealOf({ token, sealer }, path, facts);
+    const age = Math.max(0, Date.now() - Date.parse(header.madeAt)) / 1000;
+    const margin = leastMargin + Math.ceil(age * encryptionsPerSecond);
+    keepCredentialsFile(settings);
+    const store = storeOfSettings(settings);
+    try {
+      return await store.exclusively('init', async () => {
+        await expectEmptyDatabase(settings);
+        await fill(store, path, facts, margin);
+        const doubtful = await sealOrExamine({ token, store });
+        return { header, margin, doubtful, ...(await keysToSee(store.db)) };
+      });
+    } finally {
+      await store.close();
+    }
   });
 }
 

@@ -84,10 +84,13 @@ async function carryOut(patient: Patient, name: DueTask): Promise<readonly strin
   const leases = new Leases(store, `doctor-${process.pid}-${randomUUID()}`);
   if (!(await leases.take(name, leaseMilliseconds))) throw new Error('a worker is doing it at the moment');
   try {
-    const done = await auditedKeys(patient.settings, async (tell) =>
-      scheduledTasks(kms, tell)
-        .find((task) => task.name === name)
-        ?.run(),
+    const done = await auditedKeys(
+      patient.settings,
+      { name: 'RepairService', parameters: { task: name } },
+      async (tell) =>
+        scheduledTasks(kms, tell)
+          .find((task) => task.name === name)
+          ?.run(),
     );
     return (done ?? []).map((each) => `${name}: ${each}`);
   } finally {

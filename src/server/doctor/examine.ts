@@ -1,3 +1,4 @@
+import { audited, type CommandEvent } from '../audit/command-audit.js';
 import { checks } from './checks.js';
 import { type Finding, NotExaminedError, type Severity } from './finding.js';
 import type { Patient } from './patient.js';
@@ -17,7 +18,7 @@ export async function examine(patient: Patient): Promise<Examined[]> {
   const examined: Examined[] = [];
   for (const { name, examine: look } of checks) {
     for (const finding of await findingsOf(() => look(patient))) {
-      examined.push({ check: name, ...(await treated(patient, finding)) });
+      examined.push({ check: name, ...(await treated(patient, name, finding)) });
     }
   }
   return examined;
@@ -33,17 +34,28 @@ async function findingsOf(look: () => Promise<Finding[]> | Finding[]): Promise<F
   }
 }
 
-async function treated(patient: Patient, { repair, ...finding }: Finding): Promise<Omit<Examined, 'check'>> {
+async function treated(
+  patient: Patient,
+  check: string,
+  { repair, ...finding }: Finding,
+): Promise<Omit<Examined, 'check'>> {
   if (!repair) return finding;
   if (!patient.options.repair) {
     return { ...finding, toDo: finding.toDo ?? 'hsm-kms doctor --repair, with the same settings' };
   }
   try {
-    return { ...finding, done: await repair() };
+    return { ...finding, done: await audited(patient.settings, repairOf(check, finding.what), repair) };
   } catch (thrown) {
     return { ...finding, what: `${finding.what} It cannot be repaired: ${(thrown as Error).message}` };
   }
 }
+
+const repairOf = (check: string, finding: string): CommandEvent<readonly string[]> => ({
+  source: 'hsm-kms',
+  name: 'RepairService',
+  parameters: { check, finding },
+  outcome: (done) => ({ responseElements: { done } }),
+});
 
 const grades: readonly Severity[] = ['ok', 'warning', 'error'];
 

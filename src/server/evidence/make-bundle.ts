@@ -21,6 +21,7 @@ import { KeyRepository } from '../../keys/key-repository.js';
 import { type Kms, resolveKey } from '../../operations/kms.js';
 import type { Store } from '../../store/store.js';
 import type { Token } from '../../token/token.js';
+import { audited } from '../audit/command-audit.js';
 import { composeKms } from '../compose-kms.js';
 import { auditDirectory } from '../data-directory.js';
 import { keyStoreTokenSettings, tokenWithoutPin } from '../token-settings.js';
@@ -49,6 +50,28 @@ const nonceBytes = 32;
 /** From so many keys on, the token is listed once. */
 const manyKeys = 32;
 const page = 1_000;
+
+/** The same, and the audit log has it: attempts are made on the keys. */
+export function makeAuditedBundle(opened: Opened, request: EvidenceRequest): Promise<EvidenceBundle> {
+  const { keys, nonce } = request;
+  const event = {
+    source: 'hsm-kms',
+    name: 'CreateEvidence',
+    parameters: { keys: keys ?? 'all', challenge: nonce ?? null },
+    outcome: ({ payload }: EvidenceBundle) => ({
+      responseElements: { madeAt: payload.madeAt, payloadSha256: digestOf(payload) },
+      keys: payload.keys.flatMap(({ arn }) => arn ?? []),
+    }),
+  } as const;
+  return audited(opened.settings, event, () => makeBundle(opened, request));
+}
+
+/** Of what the bundle's signature is over, in hex: tells which bundle it was. */
+function digestOf(payload: EvidencePayload): string {
+  return createHash('sha256')
+    .update(canonicalJson(payload as unknown as Json))
+    .digest('hex');
+}
 
 /**
  * Evidence on keys, signed by the evidence key.
