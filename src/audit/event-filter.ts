@@ -44,14 +44,21 @@ const units: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_
 /** As events have it: ISO 8601, UTC, milliseconds. @throws Error */
 function timeOf(text: string, now: number): string {
   const [, count, unit = ''] = /^(\d+)([smhd])$/.exec(text) ?? [];
-  const isWritten = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/.test(text);
-  const time = count === undefined ? Date.parse(text) : now - Number(count) * (units[unit] ?? 0);
+  const isWritten = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/.test(text) && isDay(text);
+  const time = count === undefined ? Date.parse(text) : Math.max(0, now - Number(count) * (units[unit] ?? 0));
   if (Number.isNaN(time) || (count === undefined && !isWritten)) {
     throw new Error(
       `${JSON.stringify(text)} is not a time as in 2026-11-22, 2026-11-22T10:00:00Z, or 2h for two hours ago.`,
     );
   }
   return new Date(time).toISOString();
+}
+
+/** False for a day that there is not: JavaScript takes February 30 for March 2. */
+function isDay(text: string): boolean {
+  const day = text.slice(0, 10);
+  const time = Date.parse(day);
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(day);
 }
 
 function isAbout({ resources = [], requestParameters, serviceEventDetails }: AuditEvent, key: string): boolean {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { streamBeginning, streamFileName } from './format.js';
 import { listLog, type StreamFiles } from './verification/directory.js';
-import { lineBatches } from './verification/line-batches.js';
+import { type LineBatch, lineBatches } from './verification/line-batches.js';
 
 /** An event as it lies in the log: a CloudTrail record, of which only these members are read here. */
 export interface AuditEvent {
@@ -86,7 +86,7 @@ async function* streamEvents(
   for (const number of numbers) {
     const file = streamFileName(stream, number);
     let place = 0;
-    for await (const { lines } of lineBatches(join(directory, file), () => {})) {
+    for await (const { lines } of batchesOf(join(directory, file))) {
       // the batch's memory is used again
       for (const line of lines.map((bytes) => bytes.toString())) {
         place += 1;
@@ -95,6 +95,15 @@ async function* streamEvents(
         else onUnreadable(file, place);
       }
     }
+  }
+}
+
+/** None of a file that was removed for its age since it was listed. */
+async function* batchesOf(path: string): AsyncGenerator<LineBatch> {
+  try {
+    yield* lineBatches(path, () => {});
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
 }
 

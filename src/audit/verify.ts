@@ -46,6 +46,8 @@ export interface AuditVerification {
 
 /** How much later than its beginning a stream is in a checkpoint at the latest, in milliseconds. */
 const signingMilliseconds = 5_000;
+/** How often a log is read in which a file was listed and is not there any more. */
+const mostTimes = 3;
 
 /**
  * Verifies an audit log: that it is, as far as checkpoints cover it, what the service has written. Reads every file once
@@ -54,6 +56,17 @@ const signingMilliseconds = 5_000;
  * @throws Error with a sentence when there is no log to read, or the key is none
  */
 export async function verifyAuditLog(options: AuditVerificationOptions): Promise<AuditVerification> {
+  for (let times = 1; ; times += 1) {
+    try {
+      return await verifyOnce(options);
+    } catch (error) {
+      // the service removes old files, and says so, while it runs
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || times === mostTimes) throw error;
+    }
+  }
+}
+
+async function verifyOnce(options: AuditVerificationOptions): Promise<AuditVerification> {
   const { directory, publicKey, keptCheckpoint, onProgress = () => {} } = options;
   const key = publicKeyOf(publicKey);
   const kept = keptCheckpoint === undefined ? undefined : keptOf(keptCheckpoint);

@@ -56,7 +56,7 @@ function lineOf(event: AuditEvent): string {
   return parts
     .filter(Boolean)
     .join('  ')
-    .replace(/[\p{Cc}\p{Cf}]/gu, '?');
+    .replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '?');
 }
 
 function whoOf({ userIdentity, additionalEventData }: AuditEvent): string {

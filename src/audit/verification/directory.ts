@@ -31,12 +31,13 @@ export function listLog(directory: string): LogFiles {
   for (const name of namesIn(directory)) {
     const checkpoint = parseCheckpointFileName(name);
     const file = parseStreamFileName(name);
-    if (checkpoint === undefined && file === undefined) {
+    // one that is being removed just now has no length
+    const facts = statSync(join(directory, name), { throwIfNoEntry: false });
+    if ((checkpoint === undefined && file === undefined) || facts?.isFile() === false) {
       strangers.push(name);
       continue;
     }
-    // one that is being removed just now has no length
-    bytes += statSync(join(directory, name), { throwIfNoEntry: false })?.size ?? 0;
+    bytes += facts?.size ?? 0;
     if (checkpoint !== undefined) checkpoints.push(checkpoint);
     if (file === undefined) continue;
     const { stream, kind, number } = file;

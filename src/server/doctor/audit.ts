@@ -6,6 +6,7 @@ import { whyNotWritable } from './disk.js';
 import { type Check, error, type Finding, ok, warning } from './finding.js';
 
 const mebibyte = 1024 ** 2;
+const writableByOthers = 0o022;
 /** The first checkpoint may be late by so many intervals. */
 const patience = 3;
 /** Less is soon used up: some 50,000 events, in bytes. */
@@ -22,6 +23,10 @@ export const audit: Check = {
     // the check of the disk has said what is wrong with the data directory's
     const isElsewhere = statSync(directory).dev !== statSync(home.path).dev;
     const findings = isElsewhere ? [...roomFindings(directory, auditFailOpen)] : [];
+    if ((statSync(directory).mode & writableByOthers) !== 0) {
+      const what = `Others than its owner can write to ${directory}: they could remove what is in it, which verification would find.`;
+      findings.push(error(what, `chmod go-w ${directory}`));
+    }
     const last = lastCheckpointTime(directory);
     if (last === undefined && !isAtRest && isOlder(directory, patience * auditCheckpointSeconds)) {
       findings.push(

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { parseCheckpointFileName } from '../../../audit/format.js';
 import type { ForwardAddress } from '../../../config/audit-forward.js';
 import { writePrivateFile } from '../../data-directory.js';
 import { Forwarder, isForwarded, type Positions } from './forwarder.js';
@@ -63,5 +64,7 @@ function readPositions(directory: string): Readonly<Record<string, Positions>> {
 
 function extents(directory: string): Positions {
   const names = readdirSync(directory).filter(isForwarded);
+  // of a log that has just begun, also what its making has left
+  if (!names.some((name) => parseCheckpointFileName(name) !== undefined)) return {};
   return Object.fromEntries(names.map((name) => [name, statSync(join(directory, name)).size]));
 }
