@@ -1,13 +1,17 @@
+import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import net, { type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { auditDirectory, readEvents } from '../service/audit.js';
-import { call } from '../service/http.js';
-import { freePort, hsmKms, Service } from '../service/service.js';
+import { mainModule } from '../service/built-service.js';
+import { call, send } from '../service/http.js';
+import { freePort, hsmKms, Service, serviceEnvironment, serviceNode } from '../service/service.js';
 import { within } from '../service/within.js';
 
 jest.setTimeout(60_000);
@@ -124,6 +128,38 @@ test('a destination that is away is waited for, also over a restart, and holds n
   const all = idsInFiles();
   await within(3_000, async () => expect(idsIn(unix.received.text)).toHaveLength(all.length - old.length));
   expect(idsIn(received.text).length).toBe(before + all.length - old.length);
+});
+
+test('a reader of the standard output that has stopped reading stops nothing', async () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'hsm-kms-test-'));
+  ends.push(() => rmSync(dataDir, { recursive: true }));
+  await hsmKms('init', '--data-dir', dataDir);
+  const child = spawn(
+    serviceNode(),
+    [mainModule, 'serve', '--data-dir', dataDir, '--port', '0', '--workers', '1', '--audit-forward', 'stdout'],
+    { env: serviceEnvironment(dataDir), stdio: ['ignore', 'pipe', 'ignore'] },
+  );
+  let printed = '';
+  const listening = new Promise<string>((resolve) => {
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      printed += text;
+      const [, url] = /^listening on (\S+)$/m.exec(printed) ?? [];
+      if (url) resolve(url);
+    });
+  });
+  const url = await listening;
+  child.stdout.pause();
+  // more than pipes and sockets hold
+  const headers = { 'user-agent': 'x'.repeat(1_000) };
+  const statuses: number[] = [];
+  for (let i = 0; i < 400; i++) statuses.push((await send({ url }, { headers })).status);
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  for (let i = 0; i < 3; i++) statuses.push((await send({ url }, { headers })).status);
+  expect(new Set(statuses)).toEqual(new Set([400]));
+  child.kill('SIGTERM');
+  const [code] = await once(child, 'exit');
+  expect(code).toBe(0);
+  child.stdout.destroy();
 });
 
 test('an address that is none is refused with a sentence', async () => {

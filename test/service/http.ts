@@ -24,7 +24,7 @@ export interface RawRequest {
 }
 
 /** Sends a request as it is: no signature, no retries. */
-export async function send(service: Service, request: RawRequest): Promise<Answer> {
+export async function send(service: Pick<Service, 'url'>, request: RawRequest): Promise<Answer> {
   const { method = 'POST', path = '/', headers = {}, body = '' } = request;
   const { hostname, port } = new URL(service.url);
   const startedAt = performance.now();

@@ -1,12 +1,14 @@
 import { type ForwardAddress, type ForwardScheme, hostOf } from '../../../config/audit-forward.js';
 import { OtlpDestination } from './otlp-destination.js';
+import { StdoutDestination } from './stdout-destination.js';
 import { SyslogStreamDestination, SyslogUdpDestination } from './syslog-destination.js';
 
 /** Takes copies of the audit log's lines. */
 export interface Destination {
   /** Resolves when they have been handed over. @param lines without their LF @rejects Error when they may not have been */
   send(lines: readonly string[]): Promise<void>;
-  end(): void;
+  /** @param late until then what was handed over may take to go */
+  end(late: Promise<unknown>): void | Promise<void>;
 }
 
 /** @param log is told of lines that a destination never takes */
@@ -22,13 +24,3 @@ const ofScheme: Readonly<Record<ForwardScheme, (url: URL, log: (what: string) =>
   'otlp+http': (url, log) => new OtlpDestination(url, log),
   'otlp+https': (url, log) => new OtlpDestination(url, log),
 };
-
-class StdoutDestination implements Destination {
-  send(lines: readonly string[]): Promise<void> {
-    return new Promise((resolve, reject) => {
-      process.stdout.write(lines.map((line) => `${line}\n`).join(''), (error) => (error ? reject(error) : resolve()));
-    });
-  }
-
-  end(): void {}
-}

@@ -49,8 +49,8 @@ export class Forwarder {
     // keeps the process there, as the destinations' connections do not
     const late = wait(milliseconds, undefined, { signal: done.signal }).catch(() => {});
     await Promise.race([this.lastLook(), late]);
+    await this.destination.end(late);
     done.abort();
-    this.destination.end();
   }
 
   private async lastLook(): Promise<void> {

@@ -4,8 +4,8 @@ import type { Destination } from './destination.js';
 const answerMilliseconds = 10_000;
 /** How OpenTelemetry numbers INFO. */
 const informational = 9;
-/** A collector that answers so will not take these records later either: OTLP/HTTP, "Failures". */
-const isFinal = (status: number) => status >= 400 && status < 500 && status !== 408 && status !== 429;
+/** A collector that answers so will not take these records later either: others may be put right by its operator. */
+const final: ReadonlySet<number> = new Set([400, 413, 422]);
 
 /** A collector that takes logs by OTLP over HTTP, in JSON. */
 export class OtlpDestination implements Destination {
@@ -31,7 +31,7 @@ export class OtlpDestination implements Destination {
     });
     await response.arrayBuffer();
     if (response.ok) return;
-    if (!isFinal(response.status)) throw new Error(`the collector answers ${response.status}`);
+    if (!final.has(response.status)) throw new Error(`the collector answers ${response.status}`);
     this.log(`the collector answers ${response.status}: ${lines.length} lines are not sent`);
   }
 
