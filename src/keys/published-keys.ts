@@ -14,6 +14,8 @@ export type PublishedJwks = ReadonlyMap<string, SignatureJwk>;
 /** Which keys their owners have published, from memory as long as no key has changed. */
 export class PublishedKeys {
   private readonly cache: RevisionCache<PublishedJwks>;
+  /** Of records that have not changed: making one takes longer than all else. */
+  private readonly made = new WeakMap<KeyRecord, { readonly jwk: SignatureJwk | undefined }>();
   private loading: { readonly revision: number; readonly jwks: Promise<PublishedJwks> } | undefined;
 
   constructor(
@@ -51,10 +53,16 @@ export class PublishedKeys {
     const jwks = new Map<string, SignatureJwk>();
     for (const { key_id: id } of rows) {
       const key = await this.findSealed(id);
-      const jwk = key && jwkOf(key);
+      const jwk = key && this.jwkOf(key);
       if (jwk) jwks.set(id, jwk);
     }
     return jwks;
+  }
+
+  private jwkOf(key: KeyRecord): SignatureJwk | undefined {
+    const known = this.made.get(key) ?? { jwk: jwkOf(key) };
+    this.made.set(key, known);
+    return known.jwk;
   }
 
   /** A key that somebody else has written to is left out; the others are as good as before. */
