@@ -31,18 +31,7 @@ const overNewerNss = ['create-key', 'signing', 'ml-dsa', 'import-in-token', 'key
 /** Suites in which the store does the work. */
 const overPostgres = [
   ...['aliases', 'create-key', 'grants', 'grants-ending', 'tags', 'rotation', 'rotation-schedule', 'import-lifecycle'],
-  ...[
-    'identity',
-    'custom-key-stores',
-    'keys-in-key-stores',
-    'last-usage',
-    'paging',
-    'secrets',
-    'workers',
-    'quotas',
-    'jwks',
-    'seals',
-  ],
+  ...['identity', 'custom-key-stores', 'last-usage', 'paging', 'secrets', 'workers', 'quotas', 'jwks', 'seals'],
 ];
 
 /** Suites over what fails, one at a time: they look at how soon the service is back, and nodes at how soon they agree. */

@@ -1,0 +1,70 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { Service } from '../service/service.js';
+
+let service: Service;
+beforeAll(async () => {
+  service = await Service.start({ workers: 2 });
+});
+afterAll(() => service.end());
+
+test('a stop that comes while a worker is being replaced does not wait for the longest time', async () => {
+  const [killed] = service.workers;
+  process.kill(killed as number, 'SIGKILL');
+  while (service.workers.includes(killed as number) || service.workers.length < 2) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  const before = performance.now();
+  expect(await service.stop()).toBe(0);
+  // the longest is 12 seconds
+  expect(performance.now() - before).toBeLessThan(6_000);
+  await service.serve();
+});
+
+test('SIGHUP replaces the workers one after the other, and no request fails', async () => {
+  const before = service.workers;
+  const { KeyId } = await service.newKey();
+  let going = true;
+  let answered = 0;
+  const load = async () => {
+    for (let index = 0; going; index++) {
+      // connections that stay, and new ones
+      const kms = index % 10 === 0 ? service.newClient() : service.kms;
+      await kms.encrypt({ KeyId, Plaintext: Buffer.from('x') });
+      answered += 1;
+    }
+  };
+  const loads = [load(), load(), load()];
+  process.kill(service.supervisor, 'SIGHUP');
+  await service.logged(/all workers have been replaced/, 45_000);
+  going = false;
+  await Promise.all(loads);
+  expect(answered).toBeGreaterThan(10);
+  while (service.workers.some((worker) => before.includes(worker))) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  expect(service.workers).toHaveLength(2);
+});
+
+test('SIGTERM under load drops no request that was accepted', async () => {
+  const { KeyId } = await service.newKey();
+  const failures: string[] = [];
+  let going = true;
+  const load = async (kms: ReturnType<Service['newClient']>) => {
+    while (going) {
+      try {
+        await kms.encrypt({ KeyId, Plaintext: Buffer.from('x') });
+      } catch (error) {
+        // nobody listens any more: that request was never accepted
+        if (/ECONNREFUSED/.test(String(error))) return;
+        failures.push(`${error}`);
+      }
+    }
+  };
+  const loads = Array.from({ length: 8 }, () => load(service.newClient()));
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(await service.stop()).toBe(0);
+  going = false;
+  await Promise.all(loads);
+  expect(failures).toEqual([]);
+  await service.serve();
+});
