@@ -1,17 +1,17 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { sql } from '../service/database.js';
 import { doctor } from '../service/doctor.js';
-import { destroyObjects, makeObject, ownKeyLabels } from '../service/further-token.js';
+import { destroyObjects, makeObjects, ownKeyLabels } from '../service/further-token.js';
 import { freePort, Service } from '../service/service.js';
 
 let service: Service;
 let port: number;
-beforeEach(async () => {
+beforeAll(async () => {
   port = await freePort();
   service = await Service.start({ port, workers: 2 });
 });
-afterEach(() => service?.end());
+afterAll(() => service?.end());
 
 const Plaintext = Buffer.from('still mine');
 /** What a CKA_ID of the service looks like. */
@@ -26,9 +26,9 @@ async function leaveOrphans(): Promise<string[]> {
   const { KeyId: pair } = await service.newKey({ KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' });
   const { KeyId: rotated } = await service.newKey();
   await service.stop();
-  for (const id of [secret, pair]) sql(service, 'delete from key_materials where key_id = ?', id);
-  for (const id of [secret, pair]) sql(service, 'delete from keys where id = ?', id);
-  await makeObject(service.dataDir, rotated, anyId());
+  sql(service, 'delete from key_materials where key_id in (?, ?)', secret, pair);
+  sql(service, 'delete from keys where id in (?, ?)', secret, pair);
+  await makeObjects(service.dataDir, { [rotated]: anyId() });
   return [secret, pair, rotated];
 }
 
@@ -36,69 +36,13 @@ async function leaveOrphans(): Promise<string[]> {
 async function objectsOfOthers(): Promise<string[]> {
   const labels = ['payroll', randomUUID(), `import ${randomUUID()}`, 'hsm-kms of tomorrow', `${randomUUID()} (old)`];
   const ids = [anyId(), '01', 'aabb', anyId(), anyId()];
-  for (const [index, label] of labels.entries()) await makeObject(service.dataDir, label, ids[index]!);
+  await makeObjects(service.dataDir, Object.fromEntries(labels.map((label, index) => [label, ids[index]!])));
   return labels;
 }
 
-describe('objects without a row', () => {
-  test('are found, and destroyed by --repair: those of a key that lives are kept, and those of others', async () => {
-    const { KeyId } = await service.newKey();
-    const { CiphertextBlob } = await service.kms.encrypt({ KeyId, Plaintext });
-    const [, , rotated] = await leaveOrphans();
-    const others = await objectsOfOthers();
-
-    const { code, bad } = await lookStopped();
-    expect({ code, bad }).toMatchObject({
-      code: 1,
-      bad: [
-        { check: 'keys and objects', severity: 'warning', what: expect.stringMatching(/has 4 objects that no row/) },
-      ],
-    });
-    expect(bad[0]?.toDo).toMatch(/^hsm-kms doctor --repair/);
-    const repaired = await lookStopped('--repair');
-    expect(repaired).toMatchObject({ code: 0, bad: [{ check: 'keys and objects' }] });
-    expect(repaired.bad[0]?.done).toHaveLength(4);
-    expect(await lookStopped('--repair')).toMatchObject({ code: 0, bad: [] });
-
-    const left = await ownKeyLabels(service.dataDir);
-    expect(left.filter((label) => others.includes(label)).sort()).toEqual([...others].sort());
-    await service.serve();
-    const decrypted = await service.kms.decrypt({ CiphertextBlob });
-    expect(Buffer.from(decrypted.Plaintext!)).toEqual(Plaintext);
-    const { KeyId: id } = await service.kms.encrypt({ KeyId: rotated!, Plaintext });
-    expect(id).toContain(rotated);
-    expect((await look()).bad).toEqual([]);
-  });
-
-  test('of more keys than crashes leave are left alone, as the database may be old', async () => {
-    const orphans = await leaveOrphans();
-    const limited = await lookStopped('--repair', '--most-orphans', '2');
-    expect(limited).toMatchObject({
-      code: 1,
-      bad: [{ what: expect.stringMatching(/of more keys \(3\) than crashes leave/) }],
-    });
-    expect(limited.bad[0]?.toDo).toMatch(/--most-orphans 3$/);
-    expect(await ownKeyLabels(service.dataDir)).toEqual(expect.arrayContaining([orphans[0]!, orphans[2]!]));
-    expect(await lookStopped('--repair', '--most-orphans', '3')).toMatchObject({ code: 0 });
-  });
-
-  test('are left alone while keys are missing: token and database are not of one time', async () => {
-    const { KeyId } = await service.newKey();
-    const [secret] = await leaveOrphans();
-    expect(await destroyObjects(service.dataDir, KeyId)).toBe(1);
-    const { code, bad } = await lookStopped('--repair');
-    expect(code).toBe(2);
-    expect(bad.map(({ what }) => what)).toEqual([
-      expect.stringMatching(`does not have the key material of these keys: ${KeyId}`),
-      expect.stringMatching(/left alone, as keys of the database are not in the token/),
-    ]);
-    expect(await ownKeyLabels(service.dataDir)).toContain(secret);
-  });
-});
-
 describe('beside a service that makes keys', () => {
   test('none that is being made is taken for one that a crash left', async () => {
-    await makeObject(service.dataDir, randomUUID(), anyId());
+    await makeObjects(service.dataDir, { [randomUUID()]: anyId() });
     let running = true;
     const made: string[] = [];
     const making = [1, 2, 3].map(async () => {
@@ -119,5 +63,57 @@ describe('beside a service that makes keys', () => {
       await service.kms.sign({ KeyId, Message: Plaintext, SigningAlgorithm: 'ECDSA_SHA_256' });
     }
     expect((await look()).findings.find(({ check }) => check === 'service')?.what).toMatch(/^A service runs: .+ready$/);
+  });
+});
+
+describe('objects without a row', () => {
+  test('are found, and destroyed by --repair: those of a key that lives are kept, and those of others', async () => {
+    const { KeyId } = await service.newKey();
+    const { CiphertextBlob } = await service.kms.encrypt({ KeyId, Plaintext });
+    const [secret, , rotated] = await leaveOrphans();
+    const others = await objectsOfOthers();
+
+    const { code, bad } = await lookStopped();
+    expect({ code, bad }).toMatchObject({
+      code: 1,
+      bad: [
+        { check: 'keys and objects', severity: 'warning', what: expect.stringMatching(/has 4 objects that no row/) },
+      ],
+    });
+    expect(bad[0]?.toDo).toMatch(/^hsm-kms doctor --repair/);
+    // of more keys than crashes leave: the database may be old
+    const limited = await lookStopped('--repair', '--most-orphans', '2');
+    expect(limited).toMatchObject({
+      code: 1,
+      bad: [{ what: expect.stringMatching(/of more keys \(3\) than crashes leave/) }],
+    });
+    expect(limited.bad[0]?.toDo).toMatch(/--most-orphans 3$/);
+    expect(await ownKeyLabels(service.dataDir)).toEqual(expect.arrayContaining([secret, rotated]));
+    const repaired = await lookStopped('--repair', '--most-orphans', '3');
+    expect(repaired).toMatchObject({ code: 0, bad: [{ check: 'keys and objects' }] });
+    expect(repaired.bad[0]?.done).toHaveLength(4);
+    expect(await lookStopped('--repair')).toMatchObject({ code: 0, bad: [] });
+
+    const left = await ownKeyLabels(service.dataDir);
+    expect(left.filter((label) => others.includes(label)).sort()).toEqual([...others].sort());
+    await service.serve();
+    const decrypted = await service.kms.decrypt({ CiphertextBlob });
+    expect(Buffer.from(decrypted.Plaintext!)).toEqual(Plaintext);
+    const { KeyId: id } = await service.kms.encrypt({ KeyId: rotated!, Plaintext });
+    expect(id).toContain(rotated);
+    expect((await look()).bad).toEqual([]);
+  });
+
+  test('are left alone while keys are missing: token and database are not of one time', async () => {
+    const { KeyId } = await service.newKey();
+    const [secret] = await leaveOrphans();
+    expect(await destroyObjects(service.dataDir, KeyId)).toBe(1);
+    const { code, bad } = await lookStopped('--repair');
+    expect(code).toBe(2);
+    expect(bad.map(({ what }) => what)).toEqual([
+      expect.stringMatching(`does not have the key material of these keys: ${KeyId}`),
+      expect.stringMatching(/left alone, as keys of the database are not in the token/),
+    ]);
+    expect(await ownKeyLabels(service.dataDir)).toContain(secret);
   });
 });

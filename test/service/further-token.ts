@@ -29,9 +29,9 @@ export async function ownKeyLabels(dataDir: string): Promise<string[]> {
   return (await ownTokenProcess(dataDir, 'keys')) as string[];
 }
 
-/** Makes a key in the service's own token, behind its back. @param id CKA_ID, in hexadecimal digits */
-export async function makeObject(dataDir: string, label: string, id: string): Promise<void> {
-  await ownTokenProcess(dataDir, 'make', label, id);
+/** Makes keys in the service's own token, behind its back. @param ids CKA_IDs by label, in hexadecimal digits */
+export async function makeObjects(dataDir: string, ids: Readonly<Record<string, string>>): Promise<void> {
+  await ownTokenProcess(dataDir, 'make', ...Object.entries(ids).flat());
 }
 
 /** Destroys the objects of a label in the service's own token, behind its back. @returns how many */

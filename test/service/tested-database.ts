@@ -64,9 +64,10 @@ function urlOf(dataDir: string): URL {
   return url;
 }
 
-function postgresQuery<Row>(url: string, statement: string, values: readonly Value[] = []): Row[] {
+/** @param then a statement to follow, whose rows are not asked for */
+function postgresQuery<Row>(url: string, statement: string, values: readonly Value[] = [], then?: string): Row[] {
   const program = join(import.meta.dirname, 'postgres', 'query.mjs');
-  const input = JSON.stringify({ url, statement, values });
+  const input = JSON.stringify({ url, statement, values, then });
   return JSON.parse(execFileSync(process.execPath, [program], { input, encoding: 'utf8', env: { PATH: '' } }));
 }
 
@@ -102,13 +103,9 @@ const postgres: TestedDatabase = {
     const numbered = this.placed(statement);
     const url = urlOf(dataDir).href;
     if (isReading(statement)) return postgresQuery<Row>(url, numbered, values);
-    const rows = postgresQuery<Row>(url, numbered, values);
-    postgresQuery(
-      url,
-      `with raised as (${raise} returning revision)
-      select pg_notify('hsm_kms_store_revision', revision::text) from raised`,
-    );
-    return rows;
+    const announced = `with raised as (${raise} returning revision)
+      select pg_notify('hsm_kms_store_revision', revision::text) from raised`;
+    return postgresQuery<Row>(url, numbered, values, announced);
   },
 };
 

@@ -4,7 +4,7 @@
  *   node token-process.mjs MODULE init LABEL SO-PIN USER-PIN
  *   node token-process.mjs MODULE set-pin LABEL OLD-PIN NEW-PIN
  *   node token-process.mjs MODULE keys LABEL USER-PIN        CKA_LABELs of the secret keys, as JSON
- *   node token-process.mjs MODULE make LABEL USER-PIN CKA_LABEL CKA_ID   makes an AES key; CKA_ID in hexadecimal digits
+ *   node token-process.mjs MODULE make LABEL USER-PIN CKA_LABEL CKA_ID ... makes AES keys; CKA_ID in hexadecimal digits
  *   node token-process.mjs MODULE destroy LABEL USER-PIN CKA_LABEL       destroys all objects of that label; how many
  *   node token-process.mjs MODULE logins LABEL USER-PIN MS   logs in and out for so many milliseconds; says how often
  */
@@ -52,13 +52,9 @@ const commands = {
     token.C_FindObjectsFinal(opened);
     return labels;
   },
-  make: (pin, name, id) => {
-    const attributes = {
-      ...{ CLASS: pkcs11js.CKO_SECRET_KEY, KEY_TYPE: pkcs11js.CKK_AES, VALUE_LEN: 32, TOKEN: true, PRIVATE: true },
-      ...{ LABEL: name, ID: Buffer.from(id, 'hex'), SENSITIVE: true, EXTRACTABLE: false, ENCRYPT: true, DECRYPT: true },
-    };
-    const template = Object.entries(attributes).map(([each, value]) => ({ type: pkcs11js[`CKA_${each}`], value }));
-    token.C_GenerateKey(session(pkcs11js.CKU_USER, pin), { mechanism: pkcs11js.CKM_AES_KEY_GEN }, template);
+  make: (pin, ...given) => {
+    const opened = session(pkcs11js.CKU_USER, pin);
+    for (let place = 0; place < given.length; place += 2) makeKey(opened, given[place], given[place + 1]);
   },
   destroy: (pin, name) => {
     const opened = session(pkcs11js.CKU_USER, pin);
@@ -77,6 +73,15 @@ const commands = {
     return count;
   },
 };
+
+function makeKey(opened, name, id) {
+  const attributes = {
+    ...{ CLASS: pkcs11js.CKO_SECRET_KEY, KEY_TYPE: pkcs11js.CKK_AES, VALUE_LEN: 32, TOKEN: true, PRIVATE: true },
+    ...{ LABEL: name, ID: Buffer.from(id, 'hex'), SENSITIVE: true, EXTRACTABLE: false, ENCRYPT: true, DECRYPT: true },
+  };
+  const template = Object.entries(attributes).map(([each, value]) => ({ type: pkcs11js[`CKA_${each}`], value }));
+  token.C_GenerateKey(opened, { mechanism: pkcs11js.CKM_AES_KEY_GEN }, template);
+}
 
 /** SoftHSM2 fails while another process, such as a worker that opens a key store, logs in. */
 async function outlastLoginOfAnother(call, attempts = 20) {
