@@ -26,66 +26,6 @@ const absence = (fault: string, more: Partial<FaultRow>, ...conditions: TokenCon
   ...more,
 });
 
-testUnderFaults('a token that', [
-  absence('is gone for a moment', {
-    meanwhile: async ({ service }) => expect(await readiness(service)).toBe(503),
-    afterwards: async ({ service }) => expect(await readiness(service)).toBe(200),
-  }),
-  {
-    fault: 'is gone and back between two requests',
-    begin: ({ fault }) => fault.putBack(),
-    ...told,
-  },
-  absence('is gone, and then wants its module initialised', {}, 'reinitialise'),
-  {
-    ...absence('is gone, and says so slowly', { lasts: 800 }),
-    begin: async ({ fault }) => {
-      await fault.pullOut({ on: '*', slow: 100_000 });
-    },
-    afterwards: async (_, refused) => {
-      const times = refused.map(({ milliseconds }) => milliseconds).sort((one, other) => one - other);
-      expect(times[Math.floor(times.length / 2)]).toBeLessThan(100);
-    },
-  },
-  {
-    ...absence('is gone, and back with another PIN, until the PIN file says so', { lasts: 300 }),
-    end: async ({ fault, service }) => {
-      const refused = { on: 'C_Login', return: ckr('CKR_PIN_INCORRECT') };
-      await fault.putBack(refused);
-      await wait(500);
-      const pinFile = join(service.dataDir, 'token-user-pin');
-      writeFileSync(pinFile, readFileSync(pinFile));
-      await fault.clear();
-    },
-    // tokens lock themselves after some wrong ones: 3 with some, 10 with others; two workers
-    afterwards: async ({ fault }) => expect(fault.calls().get('C_Login')?.faults).toBeLessThanOrEqual(2),
-  },
-  {
-    fault: 'shows no slot, though its sessions work',
-    begin: ({ fault }) => fault.set('hidden'),
-    does: ['decrypt a wrong ciphertext'],
-    meanwhile: async ({ service }) => expect(await readiness(service)).toBe(503),
-    afterwards: async ({ service }) => expect(await readiness(service)).toBe(200),
-    ...told,
-  },
-  {
-    fault: 'shows no objects',
-    begin: async ({ fault }) => {
-      await fault.renewHandles();
-      await fault.set('empty');
-    },
-    ...told,
-  },
-  {
-    fault: 'is full',
-    begin: ({ fault }) => fault.set('full'),
-    does: ['make a key', 'make a key'],
-    ...told,
-    refusedOperations: ['make a key'],
-  },
-  { fault: 'makes the IV itself', begin: ({ fault }) => fault.set('own-iv') },
-]);
-
 /** A key whose deletion becomes due under a fault: afterwards it is gone, and its object with it. */
 const dueDeletion = (fault: string, begin: FaultRow['begin'], more: Partial<FaultRow> = {}): FaultRow => {
   let KeyId = '';
@@ -112,22 +52,82 @@ const dueDeletion = (fault: string, begin: FaultRow['begin'], more: Partial<Faul
 };
 
 testUnderFaults(
-  'a key is deleted with its object, if not at once, by a token that',
-  [
-    dueDeletion('does not destroy it', ({ fault }) =>
-      fault.set({ on: 'C_DestroyObject', return: ckr('CKR_DEVICE_ERROR') }),
-    ),
-    dueDeletion('destroys it, and says that it has not', ({ fault }) =>
-      fault.set({ on: 'C_DestroyObject', lose: ckr('CKR_DEVICE_ERROR') }),
-    ),
-    dueDeletion(
-      'shows no objects meanwhile',
-      async ({ fault }) => {
-        await fault.renewHandles();
-        await fault.set('empty');
+  {
+    'a token that': [
+      absence('is gone for a moment', {
+        meanwhile: async ({ service }) => expect(await readiness(service)).toBe(503),
+        afterwards: async ({ service }) => expect(await readiness(service)).toBe(200),
+      }),
+      {
+        fault: 'is gone and back between two requests',
+        begin: ({ fault }) => fault.putBack(),
+        ...told,
       },
-      {},
-    ),
-  ],
+      absence('is gone, and then wants its module initialised', {}, 'reinitialise'),
+      {
+        ...absence('is gone, and says so slowly', { lasts: 800 }),
+        begin: async ({ fault }) => {
+          await fault.pullOut({ on: '*', slow: 100_000 });
+        },
+        afterwards: async (_, refused) => {
+          const times = refused.map(({ milliseconds }) => milliseconds).sort((one, other) => one - other);
+          expect(times[Math.floor(times.length / 2)]).toBeLessThan(100);
+        },
+      },
+      {
+        ...absence('is gone, and back with another PIN, until the PIN file says so', { lasts: 300 }),
+        end: async ({ fault, service }) => {
+          const refused = { on: 'C_Login', return: ckr('CKR_PIN_INCORRECT') };
+          await fault.putBack(refused);
+          await wait(500);
+          const pinFile = join(service.dataDir, 'token-user-pin');
+          writeFileSync(pinFile, readFileSync(pinFile));
+          await fault.clear();
+        },
+        // tokens lock themselves after some wrong ones: 3 with some, 10 with others; two workers
+        afterwards: async ({ fault }) => expect(fault.calls().get('C_Login')?.faults).toBeLessThanOrEqual(2),
+      },
+      {
+        fault: 'shows no slot, though its sessions work',
+        begin: ({ fault }) => fault.set('hidden'),
+        does: ['decrypt a wrong ciphertext'],
+        meanwhile: async ({ service }) => expect(await readiness(service)).toBe(503),
+        afterwards: async ({ service }) => expect(await readiness(service)).toBe(200),
+        ...told,
+      },
+      {
+        fault: 'shows no objects',
+        begin: async ({ fault }) => {
+          await fault.renewHandles();
+          await fault.set('empty');
+        },
+        ...told,
+      },
+      {
+        fault: 'is full',
+        begin: ({ fault }) => fault.set('full'),
+        does: ['make a key', 'make a key'],
+        ...told,
+        refusedOperations: ['make a key'],
+      },
+      { fault: 'makes the IV itself', begin: ({ fault }) => fault.set('own-iv') },
+    ],
+    'a key is deleted with its object, if not at once, by a token that': [
+      dueDeletion('does not destroy it', ({ fault }) =>
+        fault.set({ on: 'C_DestroyObject', return: ckr('CKR_DEVICE_ERROR') }),
+      ),
+      dueDeletion('destroys it, and says that it has not', ({ fault }) =>
+        fault.set({ on: 'C_DestroyObject', lose: ckr('CKR_DEVICE_ERROR') }),
+      ),
+      dueDeletion(
+        'shows no objects meanwhile',
+        async ({ fault }) => {
+          await fault.renewHandles();
+          await fault.set('empty');
+        },
+        {},
+      ),
+    ],
+  },
   { flags: ['--schedule-milliseconds', '50'] },
 );

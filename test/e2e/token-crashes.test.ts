@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { expect } from '@jest/globals';
-import { ckr } from '../service/fault-token.js';
+import { ckr, type FaultToken } from '../service/fault-token.js';
 import { type FaultRow, testUnderFaults, tokenTrouble } from '../service/under-fault.js';
 
 /**
@@ -18,70 +18,79 @@ const allAreThere: FaultRow['afterwards'] = async ({ service }) => {
   expect(service.workers).toHaveLength(2);
 };
 
-testUnderFaults('a module that crashes', [
-  {
-    fault: 'takes its worker with it, which is replaced',
-    begin: ({ fault }) => fault.set({ on: 'C_SignInit', crash: 'segv', next: 1 }),
-    ...crashed,
-    afterwards: allAreThere,
-  },
-  {
-    fault: 'in a thread that makes an RSA signature',
-    begin: ({ fault }) => fault.set({ on: 'C_Sign', crash: 'abort', next: 1, thread: 'elsewhere' }),
-    ...crashed,
-    afterwards: allAreThere,
-  },
-  {
-    fault: 'at the start of the workers that replace the first',
-    begin: ({ fault }) =>
-      fault.set({ on: 'C_SignInit', crash: 'segv', next: 1 }, { on: 'C_Login', crash: 'segv', next: 2 }),
-    lasts: 1_500,
-    ...crashed,
-    afterwards: allAreThere,
-  },
-  {
-    fault: 'whenever it is to log in or to sign, for some seconds',
-    begin: ({ fault }) => fault.set({ on: 'C_SignInit', crash: 'segv' }, { on: 'C_Login', crash: 'segv' }),
-    lasts: 4_000,
-    ...crashed,
-  },
-  {
-    fault: 'while the token is gone, so that new workers find none',
-    begin: async ({ fault }) => {
-      await fault.set({ on: 'C_EncryptInit', crash: 'segv', next: 2 });
-      await wait(100);
-      await fault.pullOut();
-    },
-    lasts: 5_000,
-    end: ({ fault }) => fault.putBack(),
-    ...crashed,
-  },
-  {
-    fault: 'while the token makes no key pairs, so that the new worker finds that it cannot',
-    begin: ({ fault }) =>
-      fault.set(
-        { on: 'C_SignInit', crash: 'segv', next: 1 },
-        { on: 'C_GenerateKeyPair', return: ckr('CKR_DEVICE_ERROR') },
-      ),
-    lasts: 2_500,
-    ...crashed,
-  },
-]);
+const refusedLogins = (fault: FaultToken) => fault.calls().get('C_Login')?.faults ?? 0;
+let refusedBefore = 0;
 
-testUnderFaults('a worker that is to be replaced', [
-  {
-    fault: 'while the token refuses the PIN is replaced when the PIN file says another',
-    begin: ({ fault }) =>
-      fault.set({ on: 'C_EncryptInit', crash: 'segv', next: 1 }, { on: 'C_Login', return: ckr('CKR_PIN_INCORRECT') }),
-    lasts: 1_500,
-    end: async ({ fault, service }) => {
-      // tokens lock themselves after some wrong ones
-      expect(fault.calls().get('C_Login')?.faults).toBe(1);
-      const pinFile = join(service.dataDir, 'token-user-pin');
-      writeFileSync(pinFile, readFileSync(pinFile));
-      await fault.clear();
+testUnderFaults({
+  'a module that crashes': [
+    {
+      fault: 'takes its worker with it, which is replaced',
+      begin: ({ fault }) => fault.set({ on: 'C_SignInit', crash: 'segv', next: 1 }),
+      ...crashed,
+      afterwards: allAreThere,
     },
-    ...crashed,
-    afterwards: allAreThere,
-  },
-]);
+    {
+      fault: 'in a thread that makes an RSA signature',
+      begin: ({ fault }) => fault.set({ on: 'C_Sign', crash: 'abort', next: 1, thread: 'elsewhere' }),
+      ...crashed,
+      afterwards: allAreThere,
+    },
+    {
+      fault: 'at the start of the workers that replace the first',
+      begin: ({ fault }) =>
+        fault.set({ on: 'C_SignInit', crash: 'segv', next: 1 }, { on: 'C_Login', crash: 'segv', next: 2 }),
+      lasts: 1_500,
+      ...crashed,
+      afterwards: allAreThere,
+    },
+    {
+      fault: 'whenever it is to log in or to sign, for some seconds',
+      begin: ({ fault }) => fault.set({ on: 'C_SignInit', crash: 'segv' }, { on: 'C_Login', crash: 'segv' }),
+      lasts: 4_000,
+      ...crashed,
+    },
+    {
+      fault: 'while the token is gone, so that new workers find none',
+      begin: async ({ fault }) => {
+        await fault.set({ on: 'C_EncryptInit', crash: 'segv', next: 2 });
+        await wait(100);
+        await fault.pullOut();
+      },
+      lasts: 5_000,
+      end: ({ fault }) => fault.putBack(),
+      ...crashed,
+    },
+    {
+      fault: 'while the token makes no key pairs, so that the new worker finds that it cannot',
+      begin: ({ fault }) =>
+        fault.set(
+          { on: 'C_SignInit', crash: 'segv', next: 1 },
+          { on: 'C_GenerateKeyPair', return: ckr('CKR_DEVICE_ERROR') },
+        ),
+      lasts: 2_500,
+      ...crashed,
+    },
+  ],
+  'a worker that is to be replaced': [
+    {
+      fault: 'while the token refuses the PIN is replaced when the PIN file says another',
+      begin: async ({ fault }) => {
+        refusedBefore = refusedLogins(fault);
+        await fault.set(
+          { on: 'C_EncryptInit', crash: 'segv', next: 1 },
+          { on: 'C_Login', return: ckr('CKR_PIN_INCORRECT') },
+        );
+      },
+      lasts: 1_500,
+      end: async ({ fault, service }) => {
+        // tokens lock themselves after some wrong ones
+        expect(refusedLogins(fault)).toBe(refusedBefore + 1);
+        const pinFile = join(service.dataDir, 'token-user-pin');
+        writeFileSync(pinFile, readFileSync(pinFile));
+        await fault.clear();
+      },
+      ...crashed,
+      afterwards: allAreThere,
+    },
+  ],
+});

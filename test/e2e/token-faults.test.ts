@@ -31,7 +31,7 @@ const denies = (on: string, code: string, more: Partial<FaultRow> = {}): FaultRo
   ...more,
 });
 
-testUnderFaults('what the next try makes good, nobody notices:', [
+const unnoticed: FaultRow[] = [
   answers('C_EncryptInit', 'CKR_OPERATION_ACTIVE', sometimes),
   answers('C_Encrypt', 'CKR_SESSION_HANDLE_INVALID', sometimes),
   answers('C_DecryptInit', 'CKR_SESSION_CLOSED', sometimes),
@@ -48,9 +48,9 @@ testUnderFaults('what the next try makes good, nobody notices:', [
     fault: 'all objects have new handles, and sessions are no good',
     ...afterNewHandles({ on: 'C_FindObjectsInit', return: ckr('CKR_SESSION_HANDLE_INVALID'), every: 2 }),
   } as FaultRow,
-]);
+];
 
-testUnderFaults('what clients are told of, and what is over when it is over:', [
+const noticed: FaultRow[] = [
   answers('C_EncryptInit', 'CKR_DEVICE_ERROR', always, told),
   answers('C_SignInit', 'CKR_USER_NOT_LOGGED_IN', always, told),
   answers('C_Sign', 'CKR_DEVICE_REMOVED', sometimes, told),
@@ -70,9 +70,9 @@ testUnderFaults('what clients are told of, and what is over when it is over:', [
   answers('C_Encrypt', 'CKR_DATA_LEN_RANGE', always, told),
   denies('C_GenerateKey', 'CKR_DEVICE_ERROR', { ...makesKeys, refusedOperations: ['make a key'] }),
   denies('C_GenerateKeyPair', 'CKR_DEVICE_ERROR', { ...makesPairs, refusals: tokenTrouble }),
-]);
+];
 
-testUnderFaults('a token that fails is not the fault of who asked:', [
+const notOfWhoAsked: FaultRow[] = [
   answers('C_Decrypt', 'CKR_GENERAL_ERROR', always, told),
   answers('C_Decrypt', 'CKR_FUNCTION_FAILED', { every: 2 }, told),
   answers('C_DecryptInit', 'CKR_GENERAL_ERROR', always, told),
@@ -83,7 +83,7 @@ testUnderFaults('a token that fails is not the fault of who asked:', [
     ...told,
     ...afterNewHandles({ on: 'C_FindObjectsFinal', return: ckr('CKR_GENERAL_ERROR'), every: 2 }),
   }),
-]);
+];
 
 /** What the load calls of PKCS#11. */
 const functions = [
@@ -111,4 +111,10 @@ const everyFault = functions.flatMap((on) =>
     };
   }),
 );
-if (process.env.HSM_KMS_TEST_ALL_FAULTS) testUnderFaults('every error of every function:', everyFault);
+
+testUnderFaults({
+  'what the next try makes good, nobody notices:': unnoticed,
+  'what clients are told of, and what is over when it is over:': noticed,
+  'a token that fails is not the fault of who asked:': notOfWhoAsked,
+  ...(process.env.HSM_KMS_TEST_ALL_FAULTS && { 'every error of every function:': everyFault }),
+});

@@ -7,25 +7,26 @@ import { testUnderFaults, tokenTrouble } from '../service/under-fault.js';
 const hangs = { lasts: 5_000, fresh: true, refusals: [...tokenTrouble, 'connection lost'] } as const;
 
 testUnderFaults(
-  'a module that hangs',
-  [
-    {
-      fault: 'in one call, on the spot',
-      begin: ({ fault }) => fault.set({ on: 'C_Encrypt', hang: 60_000, next: 1 }),
-      ...hangs,
-    },
-    {
-      fault: 'in one call, in another thread',
-      begin: ({ fault }) => fault.set({ on: 'C_Sign', hang: 60_000, next: 1, thread: 'elsewhere' }),
-      ...hangs,
-    },
-    {
-      fault: 'in every call, for half a second',
-      begin: ({ fault }) => fault.set({ on: '*', hang: 60_000 }),
-      lasts: 500,
-      refusals: tokenTrouble,
-    },
-  ],
+  {
+    'a module that hangs': [
+      {
+        fault: 'in one call, on the spot',
+        begin: ({ fault }) => fault.set({ on: 'C_Encrypt', hang: 60_000, next: 1 }),
+        ...hangs,
+      },
+      {
+        fault: 'in one call, in another thread',
+        begin: ({ fault }) => fault.set({ on: 'C_Sign', hang: 60_000, next: 1, thread: 'elsewhere' }),
+        ...hangs,
+      },
+      {
+        fault: 'in every call, for half a second',
+        begin: ({ fault }) => fault.set({ on: '*', hang: 60_000 }),
+        lasts: 500,
+        refusals: tokenTrouble,
+      },
+    ],
+  },
   { flags: ['--hang-milliseconds', '1500'] },
 );
 

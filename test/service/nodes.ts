@@ -82,7 +82,9 @@ export class Nodes {
     try {
       const url = await nodes.commons.postgres.createDatabase();
       nodes.database = new URL(url).pathname.slice(1);
-      for (let index = 0; index < count; index++) await nodes.add(url, flags);
+      // the first makes the administrator, whose credentials the others are given
+      nodes.all.push(await nodes.node(url, flags));
+      nodes.all.push(...(await Promise.all(Array.from({ length: count - 1 }, () => nodes.node(url, flags)))));
     } catch (error) {
       await nodes.end();
       throw error;
@@ -111,7 +113,7 @@ export class Nodes {
     await this.commons.end();
   }
 
-  private async add(url: string, flags: readonly string[]): Promise<void> {
+  private async node(url: string, flags: readonly string[]): Promise<Node> {
     const database = await PostgresProxy.start(url);
     const [first] = this.services;
     const service = await Service.start({
@@ -122,6 +124,6 @@ export class Nodes {
         if (first) copyFileSync(join(first.dataDir, 'credentials'), join(dataDir, 'credentials'));
       },
     });
-    this.all.push({ service, database });
+    return { service, database };
   }
 }

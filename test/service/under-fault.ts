@@ -65,18 +65,23 @@ export function answers(
 }
 
 /**
- * Tests for rows: a service over a token that fails, a load, and each fault in its middle. What holds for each: no
- * answer is wrong, no key and no ciphertext is lost, nothing hangs, requests are refused with what the row allows only,
+ * Tests for rows, by the title of a group: a service over a token that fails, for all of them, a load, and each fault in
+ * its middle. What holds for each: no answer is wrong, no key and no ciphertext is lost, nothing hangs, requests are refused with what the row allows only,
  * and 2 s after the token works there is full service without anybody's help.
  */
-export function testUnderFaults(title: string, rows: readonly FaultRow[], options: ServiceOptions = {}): void {
+export function testUnderFaults(
+  groups: Readonly<Record<string, readonly FaultRow[]>>,
+  options: ServiceOptions = {},
+): void {
   const why = whyNoFaultToken();
-  if (why) console.warn(`${title}: not tested. ${why}.`);
-  (why ? describe.skip : describe)(title, () => {
+  if (why) console.warn(`${Object.keys(groups).join(', ')}: not tested. ${why}.`);
+  (why ? describe.skip : describe)('under faults', () => {
     let under: UnderFault;
     let end: (() => Promise<void>) | undefined;
     /** Nothing has gone wrong since it was last looked at. */
     let isWell = true;
+    /** Nothing has happened since it was started. */
+    let isFresh = true;
     beforeAll(async () => {
       // the same port after a restart, for the load's clients
       const { service, fault, ...faulty } = await startOverFaultToken({
@@ -89,13 +94,17 @@ export function testUnderFaults(title: string, rows: readonly FaultRow[], option
     afterAll(() => end?.());
 
     const check = async (row: FaultRow) => {
-      if (row.fresh || !(isWell || (await isWellAgain(under)))) await startAnew(under);
+      const isFit = row.fresh ? isFresh : isWell || (await isWellAgain(under));
+      if (!isFit) await startAnew(under);
+      isFresh = false;
       isWell = false;
       await checkRow(under, row);
       isWell = row.fresh !== true;
     };
-    for (const row of rows) {
-      test(row.fault, () => check(row));
+    for (const [title, rows] of Object.entries(groups)) {
+      describe(title, () => {
+        for (const row of rows) test(row.fault, () => check(row));
+      });
     }
   });
 }
