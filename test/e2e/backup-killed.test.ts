@@ -49,7 +49,7 @@ describeWith("the service's own SoftHSM2", 'killed in the middle of a backup or 
   });
 
   test('there is no half database: the restoration can be made again', async () => {
-    for (const milliseconds of [0, 60, 150]) {
+    for (const milliseconds of [0, 120]) {
       const dataDir = besideCopiedToken(service, directory);
       // written before the database is
       const code = await killedAfter(dataDir, /^credentials$/, milliseconds, dataDir, 'restore', archive);

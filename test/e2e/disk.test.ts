@@ -30,7 +30,7 @@ async function serviceOn(directory: '.' | 'tokens') {
   service = await Service.start({
     workers: 1,
     // which would refuse what cannot be written down: audit-disk.test.ts
-    environment: { HSM_KMS_AUDIT_MODE: 'off' },
+    flags: ['--audit-mode', 'off'],
     prepare: async (dataDir) => {
       disk = new SmallDisk(join(dataDir, directory));
     },

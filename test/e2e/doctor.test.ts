@@ -58,12 +58,15 @@ afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
 
 const inData = (name: string) => join(dataDir, name);
 
+/** What is sealed was changed. */
+let isToSeal = false;
+
 function onDatabase(...statements: string[]): void {
   const database = new Sqlite(inData('hsm-kms.db'));
   database.pragma('foreign_keys = off');
   for (const statement of statements) database.exec(statement);
   database.close();
-  if (statements.some(isSealed)) reseal({ dataDir }, '--all');
+  isToSeal ||= statements.some(isSealed);
 }
 
 /** The token's own file of SoftHSM2. */
@@ -72,7 +75,15 @@ function tokenObject(): string {
   return join(inData('tokens'), names.find((name) => name.endsWith('token.object')) ?? '');
 }
 
-const look = (...flags: string[]) => doctor(dataDir, ['--stopped', ...flags]);
+function sealChanged(): void {
+  if (isToSeal) reseal({ dataDir }, '--all');
+  isToSeal = false;
+}
+
+function look(...flags: string[]) {
+  sealChanged();
+  return doctor(dataDir, ['--stopped', ...flags]);
+}
 
 testOfSqlite('what is well is said to be, and nothing is written', async () => {
   const before = directoryBytes(dataDir, isOfEveryStart);
@@ -376,6 +387,7 @@ describeOfSqlite('it finds', () => {
 
     test('that it is another one, and then repairs nothing', async () => {
       onDatabase(pendingDeletion(yesterday(), keys[0]!));
+      sealChanged();
       const other = mkdtempSync(join(directory, 'other-'));
       expect((await hsmKms('init', '--data-dir', other)).code).toBe(0);
       rmSync(inData('tokens'), { recursive: true });
