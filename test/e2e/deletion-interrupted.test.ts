@@ -5,7 +5,7 @@ import { Service } from '../service/service.js';
 
 const deleted = 40;
 /** When the worker is killed, in milliseconds after the key deletions have begun. */
-const delays = [0, 2, 5, 10, 20, 40];
+const delays = [0, 5, 15, 40];
 
 let service: Service;
 beforeAll(async () => {

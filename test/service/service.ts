@@ -73,6 +73,18 @@ export class Service {
 
   /** Makes a data directory, and serves. @throws Error with what the service printed when it does not start */
   static async start(options: ServiceOptions = {}): Promise<Service> {
+    const service = await Service.initialised(options);
+    try {
+      await service.serve();
+    } catch (error) {
+      await service.end();
+      throw error;
+    }
+    return service;
+  }
+
+  /** Makes a data directory only. */
+  static async initialised(options: ServiceOptions = {}): Promise<Service> {
     expectFreshBuild();
     const service = new Service(options);
     try {
@@ -81,7 +93,6 @@ export class Service {
         else await copyInitialised(service.dataDir, initialise);
       }
       await options.prepare?.(service.dataDir);
-      await service.serve();
     } catch (error) {
       await service.end();
       throw error;
