@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { appendFileSync, chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
@@ -111,6 +111,9 @@ test('a directory elsewhere is of one service only', async () => {
     1,
     expect.stringContaining(`Another hsm-kms writes its audit log to ${shared}: stop that one`),
   ]);
+  chmodSync(shared, 0o777);
+  const { output: examined } = await hsmKms('doctor', '--quiet', '--data-dir', other.dataDir);
+  expect(examined).toContain(`Others than its owner can write to ${shared}`);
   await other.end();
   expect(streamFiles(shared).map((name) => name.split('-')[1])).toEqual(['cli', 'supervisor', 'worker']);
 });

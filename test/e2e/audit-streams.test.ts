@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { chainedLine, lineHash, noHash, streamName } from '../../src/audit/format.js';
 import { verifyAuditLog } from '../../src/audit/verify.js';
+import { canonicalJson } from '../../src/evidence/canonical-json.js';
 import {
   auditDirectory,
   auditPublicKey,
@@ -96,6 +97,35 @@ describe('over ends of all kinds', () => {
     });
     expect(of('ListUsers')).toEqual([]);
     expect(JSON.stringify(events)).not.toContain(secretAccessKey);
+  });
+
+  test('what commands do to the service as a whole is written down, with what came of it', async () => {
+    const { KeyId, Arn } = await service.newKey();
+    const archive = join(service.dataDir, 'archive');
+    const sealed = `keys/${KeyId}`;
+    const table = [
+      [['backup', archive], 'CreateBackup', { file: archive }, { madeAt: expect.any(String) }],
+      [['reseal', sealed], 'ResealRecords', { records: [sealed] }, { sealed: 1 }],
+      [['reseal', 'keys/none'], 'ResealRecords', { records: ['keys/none'] }, null],
+      [['restore', archive], 'none', {}, {}],
+      [['evidence', KeyId], 'CreateEvidence', { keys: [KeyId], challenge: null }, { madeAt: expect.any(String) }],
+    ] as const;
+    for (const [parameters, eventName, requestParameters, responseElements] of table) {
+      const before = readEvents(directory).filter(({ integrity }) => integrity.stream.includes('-cli-')).length;
+      const { code, output } = await hsmKms(...parameters, '--data-dir', service.dataDir);
+      const events = readEvents(directory).filter(({ integrity }) => integrity.stream.includes('-cli-'));
+      // one that is refused before it begins is not written down
+      if (eventName === 'none') expect(events).toHaveLength(before);
+      const [event] = events.slice(before).filter((each) => each.eventName === eventName);
+      const expected = { eventSource: 'hsm-kms', requestParameters, responseElements };
+      if (eventName !== 'none') expect(event).toMatchObject(expected);
+      if (responseElements === null) expect(event?.errorMessage).toBe(output.replace(/^hsm-kms: |\n$/g, ''));
+      expect(code === 0).toBe(responseElements !== null && eventName !== 'none');
+      if (eventName !== 'CreateEvidence') continue;
+      const { payload } = JSON.parse(output.slice(output.indexOf('{\n')));
+      const digest = createHash('sha256').update(canonicalJson(payload)).digest('hex');
+      expect([event?.responseElements?.payloadSha256, event?.resources?.[0]?.ARN]).toEqual([digest, Arn]);
+    }
   });
 
   test('a stream that somebody else puts there is not signed, and is found', async () => {

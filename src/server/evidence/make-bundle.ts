@@ -68,9 +68,12 @@ export function makeAuditedBundle(opened: Opened, request: EvidenceRequest): Pro
 
 /** Of what the bundle's signature is over, in hex: tells which bundle it was. */
 function digestOf(payload: EvidencePayload): string {
-  return createHash('sha256')
-    .update(canonicalJson(payload as unknown as Json))
-    .digest('hex');
+  return createHash('sha256').update(signedText(payload)).digest('hex');
+}
+
+/** RFC 8785's form; members that are undefined are none in JSON. */
+function signedText(payload: EvidencePayload): string {
+  return canonicalJson(JSON.parse(JSON.stringify(payload)) as Json);
 }
 
 /**
@@ -174,9 +177,7 @@ async function signedBundle(evidenceKey: EvidenceKey, undecided: EvidencePayload
     evidenceKey: decided(undecided.evidenceKey),
     keys: undecided.keys.map(decided),
   };
-  // members that are undefined are none in JSON
-  const json = JSON.parse(JSON.stringify(payload)) as Json;
-  const signature = await evidenceKey.sign(Buffer.from(canonicalJson(json)));
+  const signature = await evidenceKey.sign(Buffer.from(signedText(payload)));
   return { payload, signature: { algorithm: evidenceKey.describe().algorithm, value: signature.toString('base64') } };
 }
 
