@@ -189,6 +189,7 @@ ${Object.entries(copies).map(
 function historyPart({ history }: KeyEvidence): Markup | undefined {
   if (history === null) return undefined;
   const { events, earlier } = history;
+  if (events.length === 0) return html`<p class="note">The audit log of this node has no change of it.</p>`;
   return html`<h3>History, as the audit log has it</h3>
 <table class="history"><thead><tr><th scope="col">Change</th><th scope="col">When, by whom</th><th scope="col">Line of the log, and its SHA-256</th></tr></thead><tbody>
 ${events.map(

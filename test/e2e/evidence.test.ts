@@ -220,6 +220,11 @@ describe('another bundle', () => {
     expect(verdictsOn(bundle.payload.evidenceKey)).toMatchObject({ 'answers-challenge': 'asserted' });
   });
 
+  test('that evidence was made is no change of a key', () => {
+    const [key] = bundle.payload.keys;
+    expect(key?.history).toEqual(evidenceOn('SYMMETRIC_DEFAULT ENCRYPT_DECRYPT').history);
+  });
+
   test('a key that is disabled is not used, and is reported all the same', () => {
     const key = bundle.payload.keys.find(({ keyId }) => keyId === disabled)!;
     expect(key.materials[0]?.challenge).toEqual({ kind: 'not asked', why: 'It was not asked: the key is Disabled.' });

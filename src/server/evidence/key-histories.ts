@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { integrityOf, lineHash, streamFileName } from '../../audit/format.js';
+import { integrityOf, lineHash, parseStreamFileName, streamFileName } from '../../audit/format.js';
 import type { AuditEvent } from '../../audit/read.js';
 import { listLog } from '../../audit/verification/directory.js';
 import { lineBatches } from '../../audit/verification/line-batches.js';
@@ -25,18 +25,29 @@ export async function keyHistories(
   directory: string,
   ids: ReadonlySet<string>,
 ): Promise<ReadonlyMap<string, KeyHistoryEvidence> | undefined> {
-  if (!existsSync(directory)) return undefined;
+  if (!hasStreams(directory)) return undefined;
   const events = new Map([...ids].map((id) => [id, [] as HistoryEvent[]]));
   for (const { stream, numbers } of listLog(directory).streams) {
-    for (const number of numbers) {
-      for await (const { lines } of lineBatches(join(directory, streamFileName(stream, number)), () => {})) {
-        for (const bytes of lines) {
-          if (bytes.includes(ofChanges)) addChange(bytes.toString(), events);
-        }
-      }
-    }
+    for (const number of numbers) await readFile(join(directory, streamFileName(stream, number)), events);
   }
   return new Map([...events].map(([id, found]) => [id, historyOf(found)]));
+}
+
+function hasStreams(directory: string): boolean {
+  return existsSync(directory) && readdirSync(directory).some((name) => parseStreamFileName(name) !== undefined);
+}
+
+async function readFile(path: string, events: ReadonlyMap<string, HistoryEvent[]>): Promise<void> {
+  try {
+    for await (const { lines } of lineBatches(path, () => {})) {
+      for (const bytes of lines) {
+        if (bytes.includes(ofChanges)) addChange(bytes.toString(), events);
+      }
+    }
+  } catch (error) {
+    // the retention may remove a file at any time
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
 }
 
 function addChange(line: string, events: ReadonlyMap<string, HistoryEvent[]>): void {
@@ -62,7 +73,9 @@ function addChange(line: string, events: ReadonlyMap<string, HistoryEvent[]>): v
 function eventOf(line: string): AuditEvent | undefined {
   try {
     const event = JSON.parse(line);
-    return event?.readOnly === false && typeof event.eventName === 'string' ? event : undefined;
+    // making evidence changes no key
+    const isChange = event?.readOnly === false && event.eventSource === 'kms.amazonaws.com';
+    return isChange && typeof event.eventName === 'string' ? event : undefined;
   } catch {
     // audit verify says which lines are no events
     return undefined;
