@@ -1,6 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
-import Sqlite from 'better-sqlite3';
 import { diskError } from '../store/disk-trouble.js';
+import { SqliteConnection } from '../store/sqlite-connection.js';
 
 /** A lock on a file, which the kernel ends with the process that has it, however that ends. */
 export interface ExclusiveLock {
@@ -16,10 +16,10 @@ export interface ExclusiveLock {
  * @throws Error that names the file
  */
 export function takeExclusiveLock(file: string, waitMilliseconds: number): ExclusiveLock | undefined {
-  let database: Sqlite.Database | undefined;
+  let database: SqliteConnection | undefined;
   try {
     closeSync(openSync(file, 'a', 0o600));
-    database = new Sqlite(file, { timeout: waitMilliseconds });
+    database = new SqliteConnection(file, { timeout: waitMilliseconds });
     database.exec('BEGIN EXCLUSIVE');
     const held = database;
     return { release: () => held.close() };

@@ -1,9 +1,9 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
-import Sqlite from 'better-sqlite3';
 import { type Kysely, sql } from 'kysely';
 import { diskError } from './disk-trouble.js';
 import { migrations } from './migrations/index.js';
 import type { Schema } from './schema.js';
+import { SqliteConnection } from './sqlite-connection.js';
 
 /** SQLite's application_id of this service's databases, "HKMS". Those that are older than it have 0. */
 export const applicationId = 0x484b4d53;
@@ -68,14 +68,14 @@ export function inspectSqlite(file: string): DatabaseState {
   const place = `The database ${file}`;
   if (!canBeRead(file)) return { isEmpty: true, pending: knownMigrations };
   return withSqlite(file, (database) => {
-    const list = (statement: string) => database.prepare(statement).pluck().all() as string[];
+    const list = (statement: string) => database.column(statement) as string[];
     const tables = list(
       "select name from sqlite_master where type = 'table' and name not like 'sqlite\\_%' escape '\\'",
     );
     return judge(place, {
       tables,
       migrations: tables.includes(migrationTable) ? list(`select name from ${migrationTable} order by name`) : [],
-      applicationId: database.pragma('application_id', { simple: true }) as number,
+      applicationId: database.value('PRAGMA application_id') as number,
     });
   });
 }
@@ -91,7 +91,7 @@ export type Thoroughness = 'quick_check' | 'integrity_check';
 export function expectWholeSqlite(file: string, thoroughness: Thoroughness = 'quick_check'): void {
   if (!canBeRead(file)) return;
   withSqlite(file, (database) => {
-    const said = database.pragma(`${thoroughness}(1)`, { simple: true });
+    const said = database.value(`PRAGMA ${thoroughness}(1)`);
     if (said !== 'ok') throw damaged(file, String(said));
   });
 }
@@ -99,11 +99,7 @@ export function expectWholeSqlite(file: string, thoroughness: Thoroughness = 'qu
 /** Rows that name rows of other tables which are not there, for people; the service never writes such. */
 export function strayRowsOfSqlite(file: string): string[] {
   if (!canBeRead(file)) return [];
-  const strays = withSqlite(file, (database) => database.pragma('foreign_key_check')) as {
-    readonly table: string;
-    readonly rowid: number;
-    readonly parent: string;
-  }[];
+  const strays = withSqlite(file, (database) => database.rows('PRAGMA foreign_key_check'));
   return strays.map(({ table, rowid, parent }) => `${table}, row ${rowid}, names no row of ${parent}`);
 }
 
@@ -164,11 +160,11 @@ function canBeRead(file: string): boolean {
  * connection that may not write moves nothing to the database; where there is none, one that may write takes away at its
  * end what it has made for itself.
  */
-function withSqlite<T>(file: string, work: (database: Sqlite.Database) => T): T {
+function withSqlite<T>(file: string, work: (database: SqliteConnection) => T): T {
   const hasLog = (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
-  let database: Sqlite.Database | undefined;
+  let database: SqliteConnection | undefined;
   try {
-    database = new Sqlite(file, { readonly: hasLog, fileMustExist: true, timeout: busyMilliseconds });
+    database = new SqliteConnection(file, { readonly: hasLog, fileMustExist: true, timeout: busyMilliseconds });
     return work(database);
   } catch (error) {
     const { code, message } = error as { code?: string; message: string };

@@ -1,5 +1,4 @@
 import { closeSync, openSync } from 'node:fs';
-import Sqlite from 'better-sqlite3';
 import {
   CompiledQuery,
   type DatabaseConnection,
@@ -13,13 +12,14 @@ import {
 import type { Changes, Database } from './database.js';
 import { applicationId, inspectSqlite } from './database-identity.js';
 import { diskError } from './disk-trouble.js';
+import { SqliteConnection, type Statement } from './sqlite-connection.js';
 
 /**
  * Transactions that write take the write lock at their start: one that reads first and writes later could not wait for
  * it. Those that read see one state of the database, and lock nobody out.
  */
 class ImmediateTransactions extends SqliteDriver {
-  constructor(private readonly database: Sqlite.Database) {
+  constructor(private readonly database: SqliteConnection) {
     super({ database });
   }
 
@@ -42,7 +42,7 @@ class TransactionalMigrations extends SqliteAdapter {
 }
 
 class ImmediateSqliteDialect extends SqliteDialect implements Dialect {
-  constructor(private readonly database: Sqlite.Database) {
+  constructor(private readonly database: SqliteConnection) {
     super({ database });
   }
 
@@ -66,18 +66,18 @@ const busyMilliseconds = 10_000;
  */
 export function openSqlite(file: string): Database {
   const { isEmpty } = inspectSqlite(file);
-  let database: Sqlite.Database;
-  let watcher: Sqlite.Database;
+  let database: SqliteConnection;
+  let watcher: SqliteConnection;
   try {
     // SQLite gives its other files the mode of this one
     closeSync(openSync(file, 'a', 0o600));
-    database = new Sqlite(file);
-    database.pragma(`busy_timeout = ${busyMilliseconds}`);
-    database.pragma('journal_mode = WAL');
-    database.pragma('synchronous = FULL');
-    database.pragma('foreign_keys = ON');
-    if (isEmpty) database.pragma(`application_id = ${applicationId}`);
-    watcher = new Sqlite(file, { readonly: true });
+    database = new SqliteConnection(file);
+    database.exec(`PRAGMA busy_timeout = ${busyMilliseconds}`);
+    database.exec('PRAGMA journal_mode = WAL');
+    database.exec('PRAGMA synchronous = FULL');
+    database.exec('PRAGMA foreign_keys = ON');
+    if (isEmpty) database.exec(`PRAGMA application_id = ${applicationId}`);
+    watcher = new SqliteConnection(file, { readonly: true });
   } catch (error) {
     throw (
       diskError(error, `The database ${file} cannot be opened.`) ??
@@ -101,12 +101,12 @@ export function openSqlite(file: string): Database {
  * those of this process (SQLite, PRAGMA data_version), and only then the row is read. Some 2 microseconds.
  */
 class SqliteChanges implements Changes {
-  private readonly dataVersion: Sqlite.Statement;
-  private row: Sqlite.Statement | undefined;
+  private readonly dataVersion: Statement;
+  private row: Statement | undefined;
   private lastVersion: unknown;
   private lastRevision: number | undefined;
 
-  constructor(private readonly watcher: Sqlite.Database) {
+  constructor(private readonly watcher: SqliteConnection) {
     this.dataVersion = watcher.prepare('PRAGMA data_version').pluck();
   }
 
