@@ -109,6 +109,11 @@ function controlOf({ key: { keySpec }, token: { controls } }: ClaimFacts) {
   return Object.hasOwn(controls, keySpec) ? controls[keySpec] : undefined;
 }
 
+const noControl = (control: { readonly refused: string } | undefined) =>
+  notProvable(
+    `The token made no key of this kind that may leave (${control?.refused ?? 'not tried'}), so that its refusals say nothing.`,
+  );
+
 function wrapping({ object }: Protected, facts: ClaimFacts): Finding {
   const { token } = facts;
   const wraps = Object.entries(object.wraps ?? {});
@@ -117,9 +122,7 @@ function wrapping({ object }: Protected, facts: ClaimFacts): Finding {
     return failed(`The token has given the key out, wrapped by a key made for the purpose: ${list(given)}.`);
   }
   const control = controlOf(facts);
-  if (control === undefined || 'refused' in control) {
-    return notProvable('The token makes no key of this kind that may leave, so that its refusals say nothing.');
-  }
+  if (control === undefined || 'refused' in control) return noControl(control);
   const telling = wraps.filter(([name]) => isGiven(control.wraps[name]));
   if (telling.length === 0) return notProvable('The token wraps no key of this kind in any way that was tried.');
   const unclear = telling.filter(([, attempt]) => !refusesTheKey.includes(code(attempt)));
@@ -143,9 +146,7 @@ function reading({ object }: Protected, facts: ClaimFacts): Finding {
   const given = reads.filter(([, attempt]) => isGiven(attempt)).map(([name]) => name);
   if (given.length > 0) return failed(`The token has given out ${list(given)}.`);
   const control = controlOf(facts);
-  if (control === undefined || 'refused' in control) {
-    return notProvable('The token makes no key of this kind that may be read, so that its refusals say nothing.');
-  }
+  if (control === undefined || 'refused' in control) return noControl(control);
   const telling = reads.filter(([name]) => isGiven(control.secretReads[name]));
   if (telling.length === 0) return notProvable('The token reveals no key of this kind, not even one that may be read.');
   const unclear = telling.filter(([, attempt]) => code(attempt) !== 'CKR_ATTRIBUTE_SENSITIVE');
@@ -175,9 +176,7 @@ function copying({ object }: Protected, facts: ClaimFacts): Finding {
   const weaker = copies.filter(([, copy]) => !('refused' in copy) && (!copy.sensitive || copy.extractable));
   if (weaker.length > 0) return failed(`The token has made a copy of it with ${list(weaker.map(([name]) => name))}.`);
   const control = controlOf(facts);
-  if (control === undefined || 'refused' in control) {
-    return notProvable('The token makes no key of this kind that may leave, so that its refusals say nothing.');
-  }
+  if (control === undefined || 'refused' in control) return noControl(control);
   if (copies.every(([name, copy]) => isLacking(copy) && isLacking(control.weakerCopies[name]))) {
     return proven('Tried: the token copies no keys (CKR_FUNCTION_NOT_SUPPORTED), not even one that may leave.');
   }
