@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { ServerOptions } from 'node:https';
 import type { Duplex } from 'node:stream';
@@ -11,8 +10,9 @@ import { callerOf } from './caller.js';
 import { createExpressServer } from './express-without-prototype-changes.js';
 import { isForJwks, JwksPages } from './jwks.js';
 import { answerMetrics } from './metrics-page.js';
-import { ObservedRequest, unreadableRequest } from './observed-request.js';
+import { ObservedRequest } from './observed-request.js';
 import { asKmsError, type HttpServices, type Protocol } from './protocol.js';
+import { refuseConnection, rememberRequest } from './refused-connection.js';
 import { readBody } from './request-body.js';
 import { isQueryRequest, sts } from './sts.js';
 
@@ -65,36 +65,10 @@ async function answerJwks(pages: JwksPages, log: Logger, request: IncomingMessag
   }
 }
 
-/** The last request on each connection: what is wrong later on belongs to it, if it is not over. */
-const lastRequests = new WeakMap<Duplex, ObservedRequest>();
-
-/** The last answer on a connection whose bytes are no request. */
-async function refuseConnection({ log, audit }: HttpServices, socket: Duplex, cause?: Error): Promise<void> {
-  const requestId = randomUUID();
-  log.debug({ requestId, cause }, 'connection refused');
-  // a connection that has ended between two requests is no request
-  if (!socket.writable) return;
-  const refusal = new KmsError('SerializationException', 'The request is not valid HTTP.');
-  // the answer says nothing that an event that cannot be written would have to hold back
-  const begun = lastRequests.get(socket);
-  const written =
-    begun?.isRecorded === false ? begun.record(refusal) : audit?.record(unreadableRequest(requestId, socket, refusal));
-  await written?.catch(() => {});
-  const body = refusal.toBody();
-  const headers = [
-    'Connection: close',
-    `Content-Type: ${contentType}`,
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    `Date: ${new Date().toUTCString()}`,
-    `x-amzn-RequestId: ${requestId}`,
-  ];
-  socket.end(['HTTP/1.1 400 Bad Request', ...headers, '', body].join('\r\n'));
-}
-
 function handle(services: HttpServices, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const protocol = isQueryRequest(request) ? sts : kms;
   const observed = new ObservedRequest(protocol.service, services, request);
-  lastRequests.set(request.socket, observed);
+  rememberRequest(request.socket, observed);
   services.underWay.add(observed);
   return observed.run(() => answerRequest(services, protocol, observed, request, response));
 }

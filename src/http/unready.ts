@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer, type ServerOptions } from 'node:https';
+import type { Duplex } from 'node:stream';
 import { KmsError } from '../contract/kms-error.js';
 import { operationOfTarget } from '../contract/operations.js';
 import { answerMetrics } from './metrics-page.js';
 import { ObservedRequest, unknownOperation } from './observed-request.js';
 import type { HttpServices } from './protocol.js';
+import { refuseConnection } from './refused-connection.js';
 
 type UnreadyServices = Pick<HttpServices, 'metrics' | 'metricsPage' | 'audit' | 'log'>;
 
@@ -22,7 +24,11 @@ export function createUnreadyServer(tls: ServerOptions | undefined, services: Un
     if (metricsPage && request.url === '/metrics') void answerMetrics(metricsPage, request, response);
     else void answer(services, request, response);
   };
-  return tls === undefined ? createServer(handle) : createSecureServer(tls, handle);
+  const server = tls === undefined ? createServer(handle) : createSecureServer(tls, handle);
+  // a handshake that fails is no request: node passes it on to clientError
+  server.prependListener('tlsClientError', (_error, socket: Duplex) => socket.destroy());
+  server.on('clientError', (error, socket) => void refuseConnection(services, socket, error));
+  return server;
 }
 
 async function answer(services: UnreadyServices, request: IncomingMessage, response: ServerResponse): Promise<void> {
