@@ -7,7 +7,7 @@ import { mainModule } from '../service/built-service.js';
 import { sql } from '../service/database.js';
 import { identity, identityRefusal, newAccessKey } from '../service/identities.js';
 import { refusal, refusalName } from '../service/refusal.js';
-import { accountId, hsmKms, Service, serviceEnvironment, userArn } from '../service/service.js';
+import { accountId, hsmKms, Service, serviceEnvironment, serviceNode, userArn } from '../service/service.js';
 
 let service: Service;
 let file: string;
@@ -112,7 +112,7 @@ test('who is not declared stays; --prune deletes, and says when nobody is left t
 describe('at a terminal', () => {
   /** Answers the question as a person would. */
   async function answered(answer: string): Promise<string> {
-    const command = [process.execPath, mainModule, 'identity', 'apply', '-f', file, '--data-dir', service.dataDir];
+    const command = [serviceNode(), mainModule, 'identity', 'apply', '-f', file, '--data-dir', service.dataDir];
     const child = spawn('script', ['-qec', command.join(' '), '/dev/null'], {
       env: serviceEnvironment(service.dataDir),
     });

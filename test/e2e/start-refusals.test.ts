@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { mainModule } from '../service/built-service.js';
 import { CertificateAuthority, type CertificateFiles } from '../service/certificates.js';
 import { copyOfData } from '../service/copy-of-data.js';
-import { cleanEnvironment, hsmKms, Service } from '../service/service.js';
+import { cleanEnvironment, hsmKms, Service, serviceNode } from '../service/service.js';
 import { testWith, whyLacking } from '../service/tested-token.js';
 
 /** nobody. */
@@ -204,7 +204,7 @@ describe('the data directory', () => {
   /** As another user: whom permissions bind. */
   function runAsOther(...parameters: string[]): Ending {
     const startedAt = performance.now();
-    const { status, stdout, stderr } = spawnSync(process.execPath, [mainModule, ...parameters], {
+    const { status, stdout, stderr } = spawnSync(serviceNode(), [mainModule, ...parameters], {
       uid: otherUser,
       gid: otherUser,
       cwd: '/',

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { softHsmConfiguration, softHsmModule } from '../../src/token/softhsm.js';
 import { mainModule } from '../service/built-service.js';
 import { makeToken } from '../service/further-token.js';
-import { cleanEnvironment } from '../service/service.js';
+import { cleanEnvironment, serviceNode } from '../service/service.js';
 
 interface ShownToken {
   readonly label: string;
@@ -29,7 +29,7 @@ async function run(
   parameters: readonly string[],
   environment: Readonly<Record<string, string>> = {},
 ): Promise<{ code: number | null; output: string }> {
-  const child = spawn(process.execPath, [mainModule, ...parameters], {
+  const child = spawn(serviceNode(), [mainModule, ...parameters], {
     env: { ...cleanEnvironment(), SOFTHSM2_CONF: join(directory, 'softhsm2.conf'), ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -188,7 +188,7 @@ describe('a PIN in the environment', () => {
 
   test('reaches the workers, and is in the environment of no process but the first', async () => {
     const parameters = [mainModule, 'serve', '--init', '--data-dir', dataDir, '--port', '0', '--workers', '2'];
-    const service = spawn(process.execPath, [...parameters, '--log-level', 'debug'], {
+    const service = spawn(serviceNode(), [...parameters, '--log-level', 'debug'], {
       env: { ...cleanEnvironment(), SOFTHSM2_CONF: join(directory, 'softhsm2.conf'), ...environment() },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -275,8 +275,8 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-/** The Node.js that runs the service. */
-export const serviceNode = () => testedToken.node?.() ?? process.execPath;
+/** The Node.js that runs the service; another one needs a build of its own (HSM_KMS_TEST_BUILD), with its addons. */
+export const serviceNode = () => testedToken.node?.() ?? process.env.HSM_KMS_TEST_NODE ?? process.execPath;
 
 /** What there is more of it, by data directory. */
 export const environments = new Map<string, NodeJS.ProcessEnv>();
