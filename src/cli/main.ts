@@ -36,7 +36,11 @@ for (const name of Object.hasOwn(commands, asked) ? [asked] : Object.keys(comman
 }
 
 // a reader that has seen enough (`| head`) is no error
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  console.error(`hsm-kms: the output cannot be written: ${error.message}`);
+  process.exit(1);
+});
 
 try {
   await takePin();
