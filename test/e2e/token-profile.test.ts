@@ -65,10 +65,12 @@ withFaults('the setting tokenProfile', () => {
   ])('calls %s: a key is used on the spot %d times', async (calls, faults) => {
     const [{ kms }, token] = await startWith({ calls });
     const { KeyMetadata } = await kms.createKey({ KeySpec: 'HMAC_256', KeyUsage: 'GENERATE_VERIFY_MAC' });
+    const request = { KeyId: KeyMetadata?.KeyId, Message: Buffer.from('x'), MacAlgorithm: 'HMAC_SHA_256' } as const;
+    // whose seals have been looked at, which takes a C_Sign as well
+    await kms.generateMac(request);
     // CKR_FUNCTION_NOT_SUPPORTED, which is not tried again
     await token.set({ on: 'C_Sign', return: 84, thread: 'main' });
     const before = token.faults;
-    const request = { KeyId: KeyMetadata?.KeyId, Message: Buffer.from('x'), MacAlgorithm: 'HMAC_SHA_256' } as const;
     const answer = await kms.generateMac(request).then(
       ({ Mac }) => Mac?.length,
       (error: Error) => error.name,
