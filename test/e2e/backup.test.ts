@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { KMS } from '@aws-sdk/client-kms';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { commandEvents } from '../service/audit.js';
 import { besideCopiedToken, contentOf, olderArchive, withService } from '../service/backup.js';
 import { sql, tamper } from '../service/database.js';
 import { doctor } from '../service/doctor.js';
@@ -122,6 +123,9 @@ describeWith("the service's own SoftHSM2", 'backup and restore', () => {
     expect(contentOf(older).rows.keys?.[0]).not.toHaveProperty('seal');
     const dataDir = besideCopiedToken(service, directory);
     expect(await hsmKms('restore', older, '--data-dir', dataDir)).toMatchObject({ code: 0 });
+    expect(commandEvents(dataDir, 'RestoreBackup')).toMatchObject([
+      { requestParameters: { file: older }, responseElements: { madeAt: contentOf(older).header.madeAt } },
+    ]);
     const { bad } = await doctor(dataDir, ['--stopped']);
     expect(bad).toEqual([]);
     await withService(dataDir, async (endpoint) => {

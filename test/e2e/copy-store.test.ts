@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KMS } from '@aws-sdk/client-kms';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { commandEvents } from '../service/audit.js';
 import { besideCopiedToken, contentOf, withService } from '../service/backup.js';
 import { sql } from '../service/database.js';
 import { TestPostgres, whyNoPostgres } from '../service/postgres/server.mjs';
@@ -83,6 +84,10 @@ describeWith("the service's own SoftHSM2", 'between databases', () => {
         code: 1,
         output: expect.stringContaining('holds something already'),
       });
+      expect(commandEvents(service.dataDir, 'CopyStore')).toMatchObject([
+        { requestParameters: { to: url }, responseElements: { rows: expect.any(Number), digest: expect.any(String) } },
+        { requestParameters: { to: url }, errorMessage: expect.stringContaining('holds something already') },
+      ]);
       const inPostgres = join(directory, 'in-postgres');
       const there = ['--data-dir', service.dataDir, '--database-url', url];
       expect(await hsmKms('backup', inPostgres, ...there)).toMatchObject({ code: 0 });

@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import Sqlite from 'better-sqlite3';
+import { commandEvents } from '../service/audit.js';
 import { CertificateAuthority } from '../service/certificates.js';
 import { copyOfData } from '../service/copy-of-data.js';
 import { isSealed, reseal } from '../service/database.js';
@@ -145,6 +146,15 @@ async function expectRepaired(troubles: Troubles): Promise<void> {
     done: expect.arrayContaining([expect.stringMatching(repair ?? /^$/)]),
   }));
   expect({ code, done }).toMatchObject({ code: 0, done: expected });
+  const events = commandEvents(dataDir, 'RepairService');
+  expect(events.slice(-done.length)).toEqual(
+    done.map((each) =>
+      expect.objectContaining({
+        requestParameters: expect.objectContaining({ check: each.check }),
+        responseElements: { done: each.done },
+      }),
+    ),
+  );
   expect(await look('--repair')).toMatchObject({ code: 0, bad: [] });
 }
 

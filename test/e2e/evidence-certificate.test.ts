@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { commandEvents } from '../service/audit.js';
 import { CertificateAuthority } from '../service/certificates.js';
 import { evidence, evidenceElsewhere } from '../service/evidence.js';
 import { hsmKms } from '../service/service.js';
@@ -82,6 +83,9 @@ describe('with a CA', () => {
       code: 0,
       output: expect.stringMatching(/^installed O=Example, CN=evidence, valid to /),
     });
+    expect(commandEvents(dataDir, 'InstallEvidenceCertificate')).toMatchObject([
+      { requestParameters: { file: issued }, responseElements: { subject: expect.stringContaining('CN=evidence') } },
+    ]);
     const { code, output } = await verifyNew(ca.certificate);
     expect([code, output]).toEqual([0, expect.stringContaining('signed by "O=Example, CN=evidence"')]);
     expect(installed().trim()).toBe(readFileSync(issued, 'utf8').trim());

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Kysely, Migrator } from 'kysely';
 import { migrations } from '../../src/store/migrations/index.js';
 import { openPostgres } from '../../src/store/postgres.js';
+import { commandEvents } from '../service/audit.js';
 import { Commons, describeNodes } from '../service/nodes.js';
 import { environments, hsmKms, Service } from '../service/service.js';
 
@@ -97,6 +98,8 @@ describeNodes('nodes that start', () => {
     const migrated = await Promise.all(dirs.map((dir) => hsmKms('migrate', '--data-dir', dir)));
     expect(migrated.map((each) => each.code)).toEqual([0, 0]);
     expect(await migrationsOf(url)).toEqual(allMigrations);
+    const [event] = dirs.flatMap((dir) => commandEvents(dir, 'MigrateStore'));
+    expect(event).toMatchObject({ requestParameters: { migrations: allMigrations.slice(1) } });
     const node = await Service.start({ environment: commons.environment(url), initialise: false });
     try {
       expect(await (await fetch(`${node.url}/readyz`)).text()).toBe('ready\n');

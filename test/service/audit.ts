@@ -39,6 +39,10 @@ export interface Checkpoint {
   readonly keyId: string;
 }
 
+/** Events of one name that commands have written, wherever they were in their streams. */
+export const commandEvents = (dataDir: string, name: string) =>
+  readEvents(join(dataDir, 'audit')).filter(({ eventName }) => eventName === name);
+
 export const auditDirectory = (service: Service) => join(service.dataDir, 'audit');
 const sha256 = (data: string | Buffer) => createHash('sha256').update(data).digest('hex');
 const start = '0'.repeat(64);

@@ -1,3 +1,4 @@
+import { withoutPassword } from '../../config/database-url.js';
 import type { Settings } from '../../config/settings.js';
 import { knownMigrations } from '../../store/database-identity.js';
 import { RowDigest } from '../../store/row-digest.js';
@@ -21,7 +22,7 @@ export async function copyStore(settings: Settings, target: Settings): Promise<R
   const event = {
     source: 'hsm-kms',
     name: 'CopyStore',
-    parameters: { to: target.databaseUrl ?? 'SQLite' },
+    parameters: { to: target.databaseUrl === undefined ? 'SQLite' : withoutPassword(target.databaseUrl) },
     outcome: (copied: RowDigest) => ({ responseElements: { rows: copied.rows, digest: copied.toString() } }),
   } as const;
   return atRest(settings, () => audited(settings, event, () => copyInto(settings, target)));
