@@ -83,7 +83,7 @@ async function figuresOf(service, each, { clients, seconds, warmUpSeconds }) {
     generatorCpu: load.ownCpu / load.answers,
     p50: load.p50,
     p99: load.p99,
-    ...(each.direct && { direct: await directly(each.direct.elsewhere ? sessionsElsewhere : 1) }),
+    ...(each.direct && { direct: await directly(each.direct.elsewhere ? sessionsElsewhere(service.workers) : 1) }),
     ...(each.direct?.elsewhere && { directSynchronous: await directly(1) }),
   };
 }

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CreateKeyCommand, KMSClient } from '@aws-sdk/client-kms';
@@ -6,8 +7,8 @@ import { cpuMicroseconds } from './process-cpu.mjs';
 import { startService } from './service.mjs';
 import { requestSigner } from './signed-requests.mjs';
 
-/** Sessions that a worker of the service uses for signatures with RSA (the setting tokenSessions). */
-export const sessionsElsewhere = 8;
+/** Sessions that a worker of the service uses at once for signatures with RSA over SoftHSM2. @param {number} workers */
+export const sessionsElsewhere = (workers) => Math.max(2, Math.ceil(availableParallelism() / workers));
 /** Threads of libuv that the service leaves for other things. */
 const otherThreads = 4;
 const clientsThatFill = 4;
@@ -127,7 +128,7 @@ export class ServiceUnderTest {
     const { dataDirectory } = this.service;
     const environment = {
       SOFTHSM2_CONF: join(dataDirectory, 'softhsm2.conf'),
-      UV_THREADPOOL_SIZE: String(sessionsElsewhere + otherThreads),
+      UV_THREADPOOL_SIZE: String(sessionsElsewhere(this.workers) + otherThreads),
     };
     while (this.direct.length < this.workers) {
       const process = new ChildProcess('./direct.mjs', environment);

@@ -22,6 +22,7 @@ const overNss = [
     'persistence',
     'workers',
     'evidence',
+    'certificates',
     'audit-secrets',
   ],
 ];

@@ -125,7 +125,8 @@ export const settingTable = {
   },
   tokenSessions: {
     type: wholeNumber(1, 512).default(8),
-    meaning: 'PKCS#11 sessions per worker for operations that take long (RSA, key generation)',
+    meaning:
+      'PKCS#11 sessions per worker for operations that take long (RSA, key generation); SoftHSM2 and NSS use no more than there are cores for',
   },
   tokenWaitMilliseconds: {
     type: wholeNumber(1, 600_000).default(10_000),

@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { pinVariable } from '../config/pin-variable.js';
 import type { Settings } from '../config/settings.js';
 import { type TokenDeclaration, tokenChoice, usualTokenLabel } from '../config/token-choice.js';
@@ -58,6 +59,7 @@ function declaredToken(settings: Settings, token: TokenOfSettings, usualLabel?: 
     profile: token.tokenProfile,
     limits: {
       sessions: settings.tokenSessions,
+      computing: Math.max(2, Math.ceil(availableParallelism() / settings.workers)),
       waiting: settings.tokenSessions * 64,
       waitMilliseconds: settings.tokenWaitMilliseconds,
       callMilliseconds: settings.hangMilliseconds,

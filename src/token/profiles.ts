@@ -42,6 +42,8 @@ export interface TokenProfile {
    * threads, for a token behind a network that would make everybody wait.
    */
   readonly calls?: 'mixed' | 'threads';
+  /** True for a program of this machine: more calls at once than it has processors only wait for each other. */
+  readonly computesHere?: boolean;
   /** Sessions that one worker may have open at once, where the token does not say it itself. */
   readonly mostSessions?: number;
   /** Makes the module look for objects that it may have overlooked; false when that cannot be done. */
@@ -65,6 +67,7 @@ const profiles: readonly TokenProfile[] = [
   {
     name: 'NSS softokn',
     matches: ({ manufacturer }) => manufacturer === 'Mozilla Foundation',
+    computesHere: true,
     // false of keys that it has just generated (3.87, 3.132)
     unkeptAttributes: ['CKA_LOCAL'],
     // token objects with them are CKR_GENERAL_ERROR: its database has no column for them, for CKA_COPYABLE in NSS 3.87;
@@ -79,6 +82,7 @@ const profiles: readonly TokenProfile[] = [
   {
     name: 'SoftHSM',
     matches: ({ manufacturer }) => manufacturer === 'SoftHSM project',
+    computesHere: true,
     unkeptAttributes: [],
     refusedAttributes: [],
     saysOfWrongData: { C_Decrypt: [generalError] },

@@ -16,8 +16,18 @@ export function mostSessions({ maxRwSessionCount, maxSessionCount }: pkcs11.Toke
   return told.length === 0 ? undefined : Math.min(...told);
 }
 
-/** A pool that leaves room for the other sessions. @param most sessions of this process, undefined for no limit */
-export function withinLimits(limits: SessionPoolLimits, most: number | undefined): SessionPoolLimits {
-  if (most === undefined) return limits;
-  return { ...limits, sessions: Math.max(1, Math.min(limits.sessions, most - otherSessions)) };
+/**
+ * A pool that leaves room for the other sessions.
+ *
+ * @param most sessions of this process, undefined for no limit
+ * @param computesHere whether the token is a program of this machine
+ */
+export function withinLimits(
+  limits: SessionPoolLimits,
+  most: number | undefined,
+  computesHere = false,
+): SessionPoolLimits {
+  const room = most === undefined ? Number.POSITIVE_INFINITY : most - otherSessions;
+  const useful = (computesHere && limits.computing) || Number.POSITIVE_INFINITY;
+  return { ...limits, sessions: Math.max(1, Math.min(limits.sessions, room, useful)) };
 }

@@ -6,8 +6,10 @@ import type { TokenMeter, TokenState } from './token-meter.js';
 export const readWriteSession = 0x4 | 0x2;
 
 export interface SessionPoolLimits {
-  /** Sessions that asynchronous calls may hold at once. */
+  /** Sessions that asynchronous calls may hold at once; the generation of keys, half of them. */
   readonly sessions: number;
+  /** As many, at the most, of a token that is a program of this machine: its calls only wait for each other. */
+  readonly computing?: number;
   /** Callers that may wait for one; one more is refused at once. */
   readonly waiting: number;
   /** How long a caller waits, in milliseconds. */
@@ -20,6 +22,7 @@ interface Waiter {
   readonly resolve: (session: pkcs11.Handle) => void;
   readonly reject: (error: Error) => void;
   readonly timer: NodeJS.Timeout;
+  readonly isPatient: boolean;
 }
 
 /** A call in another thread. */
@@ -45,6 +48,8 @@ export class SessionPool {
   private readonly waiters: Waiter[] = [];
   private readonly running = new Set<RunningCall>();
   private lent = 0;
+  /** Of these, to calls that take long. */
+  private lentToPatient = 0;
   private synchronous: pkcs11.Handle | undefined;
   /** What callers are told once it is closed. */
   private closedBecause: Error | undefined;
@@ -93,22 +98,23 @@ export class SessionPool {
    * @throws TokenBusyError, TokenTimeoutError, TokenError, or what `call` throws
    */
   async use<T>(call: (session: pkcs11.Handle) => Promise<T>, patience = 1): Promise<T> {
-    const session = await this.borrow();
+    const isPatient = patience > 1;
+    const session = await this.borrow(isPatient);
     return new Promise((resolve, reject) => {
       const running = { until: performance.now() + this.limits.callMilliseconds * patience, giveUp: reject };
       this.running.add(running);
       call(session).then(
         (result) => {
           this.running.delete(running);
-          this.giveBack(session);
+          this.giveBack(session, isPatient);
           resolve(result);
         },
         (thrown) => {
           this.running.delete(running);
           const error = tokenError(thrown);
           this.report(error);
-          if (leavesSessionClean(error)) this.giveBack(session);
-          else this.replace(session);
+          if (leavesSessionClean(error)) this.giveBack(session, isPatient);
+          else this.replace(session, isPatient);
           reject(error);
         },
       );
@@ -162,11 +168,17 @@ export class SessionPool {
     }
   }
 
-  private async borrow(): Promise<pkcs11.Handle> {
+  /** Calls that take long leave half of the sessions to others. */
+  private admits(isPatient: boolean): boolean {
+    return !isPatient || this.lentToPatient < Math.max(1, Math.floor(this.limits.sessions / 2));
+  }
+
+  private async borrow(isPatient: boolean): Promise<pkcs11.Handle> {
     if (this.closedBecause) throw this.closedBecause;
-    if (this.lent < this.limits.sessions) {
+    if (this.lent < this.limits.sessions && this.admits(isPatient)) {
       const session = this.idle.pop() ?? this.open();
       this.lent += 1;
+      if (isPatient) this.lentToPatient += 1;
       return session;
     }
     if (this.waiters.length >= this.limits.waiting) {
@@ -189,12 +201,21 @@ export class SessionPool {
         waited();
         resolve(session);
       };
-      this.waiters.push({ resolve: given, reject, timer });
+      this.waiters.push({ resolve: given, reject, timer, isPatient });
     });
   }
 
-  private giveBack(session: pkcs11.Handle): void {
-    const next = this.waiters.shift();
+  /** Who has waited longest and may have a session now, which is counted as lent to them. @param wasPatient who had it */
+  private nextWaiter(wasPatient: boolean): Waiter | undefined {
+    if (wasPatient) this.lentToPatient -= 1;
+    const place = this.waiters.findIndex(({ isPatient }) => this.admits(isPatient));
+    const [next] = place < 0 ? [] : this.waiters.splice(place, 1);
+    if (next?.isPatient) this.lentToPatient += 1;
+    return next;
+  }
+
+  private giveBack(session: pkcs11.Handle, wasPatient: boolean): void {
+    const next = this.nextWaiter(wasPatient);
     if (next) {
       clearTimeout(next.timer);
       next.resolve(session);
@@ -210,9 +231,9 @@ export class SessionPool {
     if (this.lent === 0) this.resolveReturned?.();
   }
 
-  private replace(spoilt: pkcs11.Handle): void {
+  private replace(spoilt: pkcs11.Handle, wasPatient: boolean): void {
     this.closeSession(spoilt);
-    const next = this.waiters.shift();
+    const next = this.nextWaiter(wasPatient);
     if (!next) {
       this.returned();
       return;
@@ -221,6 +242,7 @@ export class SessionPool {
     try {
       next.resolve(this.open());
     } catch (error) {
+      if (next.isPatient) this.lentToPatient -= 1;
       this.returned();
       next.reject(error as Error);
     }

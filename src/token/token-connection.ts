@@ -57,7 +57,7 @@ export class TokenConnection {
       }
     }
     const most = this.profile.mostSessions ?? mostSessions(tokenInfo(cryptoki, slot));
-    const limits = withinLimits(settings.limits, most);
+    const limits = withinLimits(settings.limits, most, this.profile.computesHere);
     this.sessions = new SessionPool(cryptoki, slot, limits, failed, settings.meter);
     this.handles = new ObjectHandles(cryptoki, this.profile, () => void this.learnObjects());
     this.maker = new KeyMaker(cryptoki, this.handles, this.profile);

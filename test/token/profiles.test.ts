@@ -88,4 +88,12 @@ describe('sessions', () => {
   ])('at most %p leave %d for the pool', (most, sessions) => {
     expect(withinLimits(limits, most)).toEqual({ ...limits, sessions });
   });
+
+  test('are no more than there are processors for, where the token is a program of this machine', () => {
+    const some = { ...limits, computing: 2 };
+    expect(withinLimits(some, undefined, true).sessions).toBe(2);
+    expect(withinLimits(some, 3, true).sessions).toBe(1);
+    expect(withinLimits({ ...some, sessions: 1 }, undefined, true).sessions).toBe(1);
+    expect(withinLimits(some, undefined, false).sessions).toBe(8);
+  });
 });

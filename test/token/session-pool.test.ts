@@ -54,6 +54,52 @@ const pool = (limits: Partial<SessionPoolLimits> = {}) =>
   );
 
 describe('asynchronous calls', () => {
+  test('that take long leave half of the sessions to others, who overtake them', async () => {
+    const sut = pool({ sessions: 2, waiting: 8, callMilliseconds: 10_000 });
+    const order: string[] = [];
+    const calls = ['long 1', 'long 2', 'short 1', 'short 2', 'long 3'].map((name) => ({ name, ...held() }));
+    const uses = calls.map(({ name, done }) =>
+      sut.use(
+        () => {
+          order.push(name);
+          return done;
+        },
+        name.startsWith('long') ? 8 : 1,
+      ),
+    );
+    const end = async (name: string) => {
+      calls.find((each) => each.name === name)?.release();
+      await wait(0);
+    };
+    await wait(0);
+    expect(order).toEqual(['long 1', 'short 1']);
+    await end('short 1');
+    expect(order).toEqual(['long 1', 'short 1', 'short 2']);
+    await end('short 2');
+    // a session is free, and not for them
+    expect(order).toHaveLength(3);
+    expect(sut.load).toMatchObject({ sessionsInUse: 1, waiters: 2 });
+    await end('long 1');
+    expect(order.at(-1)).toBe('long 2');
+    await end('long 2');
+    expect(order.at(-1)).toBe('long 3');
+    await end('long 3');
+    await Promise.all(uses);
+    expect(sut.load).toMatchObject({ sessionsInUse: 0, waiters: 0 });
+  });
+
+  test('that take long and fail make room for the next', async () => {
+    const sut = pool({ sessions: 1, waiting: 8, callMilliseconds: 10_000 });
+    const [first, second] = [held(), held()];
+    const uses = [first, second].map(({ done }) => sut.use(() => done, 8).catch((error: Error) => error));
+    await wait(0);
+    first.fail(ckr(5));
+    await wait(0);
+    second.release();
+    expect(await Promise.all(uses)).toEqual([expect.any(TokenError), undefined]);
+    expect(sut.load).toMatchObject({ sessionsInUse: 0, waiters: 0 });
+  });
+
   test('have a session each, which the next one has after it', async () => {
     const sut = pool();
     const [first, second] = [held(), held()];
