@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { call, send } from '../service/http.js';
@@ -47,7 +48,9 @@ describe('two workers', () => {
     expect(metrics.sum('hsm_kms_request_duration_seconds_sum', { operation: 'Encrypt' })).toBeGreaterThan(0.001);
     expect(metrics.sum('hsm_kms_authentication_failures_total', { reason: 'UnrecognizedClientException' })).toBe(1);
     expect(metrics.sum('hsm_kms_workers', { state: 'ready' })).toBe(2);
-    expect(metrics.sum('hsm_kms_token_sessions_limit', { token: 'own' })).toBe(16);
+    // of the two workers, over a token that is a program of this machine
+    const sessions = Math.min(8, Math.max(2, Math.ceil(availableParallelism() / 2)));
+    expect(metrics.sum('hsm_kms_token_sessions_limit', { token: 'own' })).toBe(2 * sessions);
     // a worker each, and the tests' clients
     expect(metrics.sum('hsm_kms_connections_given_total')).toBeGreaterThanOrEqual(5);
   });
