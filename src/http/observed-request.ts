@@ -76,8 +76,15 @@ export class ObservedRequest {
     this.isRecorded = true;
     const { id, service, operation, receivedAt, startedAt, principal, accessKeyId, source, trail, request } = this;
     if (error) trail.decision = decisionOf(error) ?? trail.decision;
+    // without a spread: V8 makes objects that begin with one, and reads them, several times slower
     const ended: EndedRequest = {
-      ...{ id, service, receivedAt, principal, accessKeyId, source, trail },
+      id,
+      service,
+      receivedAt,
+      principal,
+      accessKeyId,
+      source,
+      trail,
       operation: operation === unknownOperation ? undefined : operation,
       milliseconds: performance.now() - startedAt,
       accessKeyIdClaimed: principal ? undefined : claimedAccessKeyId.exec(request.headers.authorization ?? '')?.[1],
