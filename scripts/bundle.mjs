@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * src/ into dist/, with the packages that it uses: one process reads some thirty files at its start and not nine hundred,
- * which halves the time until a worker that has crashed is replaced (docs/bench.md).
+ * src/ into dist/, with the packages that it uses: a start reads fewer than a hundred files and not many hundreds, and a
+ * worker that has crashed is replaced the sooner (ARCHITECTURE.md, Build).
  *
  * All files lie two levels below the package's directory, as those of src/ that look for a file by import.meta.url do:
  * what they say of its place holds in every chunk.
