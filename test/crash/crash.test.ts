@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeAll, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeAll, expect, test } from '@jest/globals';
 import Sqlite from 'better-sqlite3';
 import { expectFreshBuild } from '../service/built-service.js';
 import { reseal } from '../service/database.js';
@@ -10,8 +10,7 @@ import type { KeyModel } from './model.js';
 const seed = 20_251;
 let run: CrashRun;
 beforeAll(expectFreshBuild);
-// several starts of the service, on a machine that may be busy
-jest.setTimeout(180_000);
+
 afterEach(async () => {
   await run.end();
   rmSync(run.service.dataDir, { recursive: true });

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { afterEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import {
   auditDirectory,
   auditPublicKey,
@@ -17,8 +17,6 @@ import { within } from '../service/within.js';
 
 const whyNot = whyNoSmallDisk();
 if (whyNot !== undefined) console.warn(`SKIPPED, the tests of audit logs on disks that are full: ${whyNot}`);
-
-jest.setTimeout(60_000);
 
 let service: Service;
 let disk: SmallDisk | undefined;

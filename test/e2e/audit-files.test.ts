@@ -1,7 +1,7 @@
 import { appendFileSync, chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import {
   auditDirectory,
   auditPublicKey,
@@ -17,8 +17,6 @@ import { call } from '../service/http.js';
 import { getMetrics, ReadMetrics } from '../service/metrics.js';
 import { environments, hsmKms, Service } from '../service/service.js';
 import { within } from '../service/within.js';
-
-jest.setTimeout(60_000);
 
 let service: Service;
 /** Outside of the data directory. */

@@ -7,14 +7,12 @@ import net, { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterEach, expect, jest, test } from '@jest/globals';
+import { afterEach, expect, test } from '@jest/globals';
 import { auditDirectory, readEvents } from '../service/audit.js';
 import { mainModule } from '../service/built-service.js';
 import { call, send } from '../service/http.js';
 import { freePort, hsmKms, Service, serviceEnvironment, serviceNode } from '../service/service.js';
 import { within } from '../service/within.js';
-
-jest.setTimeout(60_000);
 
 let service: Service;
 const ends: (() => void)[] = [];

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { afterEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import { tokenObjects } from '../service/database.js';
 import { type Refusal, refusal } from '../service/refusal.js';
 import { Service } from '../service/service.js';
@@ -10,9 +10,6 @@ import { testedToken, whyLacking } from '../service/tested-token.js';
 
 const whyNot = whyNoSmallDisk() ?? whyLacking("the service's own SoftHSM2");
 if (whyNot !== undefined) console.warn(`SKIPPED, the tests of disks that are full or fail: ${whyNot}`);
-
-// several starts of the service, on a machine that may be busy
-jest.setTimeout(180_000);
 
 let service: Service;
 let disk: SmallDisk | undefined;

@@ -18,7 +18,7 @@ export const accountId = '000000000000';
 /** ARN of a user; the first administrator is called administrator. */
 export const userArn = (name: string) => `arn:aws:iam::${accountId}:user/${name}`;
 /** Longest start that is waited for, in milliseconds. */
-const startMilliseconds = 20_000;
+const startMilliseconds = 60_000;
 /** How long a line of the log is waited for, in milliseconds. */
 const logMilliseconds = 5_000;
 
