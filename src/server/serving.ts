@@ -41,6 +41,9 @@ const tokenMilliseconds = 1_000;
 /** How long the database has for an answer when somebody asks whether the service is ready, in milliseconds. */
 const readinessMilliseconds = 2_000;
 
+/** How long what is done at intervals has to end when the worker does, in milliseconds: token or database may be stuck. */
+const endMilliseconds = 1_000;
+
 /** A service whose token and store are open. It is given its connections. */
 export interface Serving {
   readonly connections: ReceivedConnections;
@@ -174,8 +177,7 @@ export async function startServing(
     stopSealWatch();
     clearInterval(writingUses);
     clearInterval(closeKeyStores);
-    await stopSchedule();
-    await writeUses();
+    await Promise.race([stopSchedule().then(writeUses), wait(endMilliseconds)]);
     await lastly();
     await store.close();
   };

@@ -34,6 +34,8 @@ const idleWhenReplaced = 5_000;
 const idleWhenStopped = 100;
 /** What a worker is given to end by itself beyond the drain, in milliseconds. */
 const endMilliseconds = 2_000;
+/** What one is given beyond that which is heard of: a slow disk still takes its last events. */
+const lastWordsMilliseconds = 8_000;
 /** What the last one is given beyond that, to sign the audit log when the others have ended. */
 const signMilliseconds = 8_000;
 
@@ -275,8 +277,17 @@ export class WorkerFleet {
   /** Ends a worker that is leaving, unless it does so itself; what was said before about it is no longer true. */
   private endLater(member: Member, milliseconds: number): void {
     member.endAt = performance.now() + milliseconds;
+    this.endWhenSilent(member, milliseconds);
+  }
+
+  private endWhenSilent(member: Member, milliseconds: number): void {
     clearTimeout(member.end);
-    member.end = setTimeout(() => member.worker.process.kill('SIGKILL'), milliseconds);
+    member.end = setTimeout(() => {
+      const now = performance.now();
+      const isHeard = now - member.heard < silenceMilliseconds;
+      if (isHeard && now < member.endAt + lastWordsMilliseconds) this.endWhenSilent(member, heartbeatMilliseconds);
+      else member.worker.process.kill('SIGKILL');
+    }, milliseconds);
     member.end.unref();
   }
 
