@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { testedDatabase } from './tested-database.js';
+import { testedToken } from './tested-token.js';
 
 /** Copies the data directory of a service that does not run, so that a test can spoil it. */
 export function copyOfData(original: string, copy: string): void {
@@ -25,7 +26,7 @@ export function copyOfData(original: string, copy: string): void {
 export async function copyInitialised(dataDir: string, initialise: (dataDir: string) => Promise<void>): Promise<void> {
   const ofRun = process.env.HSM_KMS_TEST_INITIALISED;
   if (ofRun === undefined || !testedDatabase.isInDataDirectory) return initialise(dataDir);
-  const initialised = join(ofRun, 'data');
+  const initialised = join(ofRun, testedToken.title);
   if (!existsSync(initialised)) {
     const made = mkdtempSync(join(ofRun, 'data-'));
     await initialise(made);

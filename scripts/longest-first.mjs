@@ -1,0 +1,47 @@
+import { relative } from 'node:path';
+
+/** Seconds of the suites that take longest, where it matters that they do not begin last. */
+const seconds = {
+  'test/deployment/install': 80,
+  'test/containers/cluster': 47,
+  'test/e2e/nodes-failures': 37,
+  'test/e2e/token-crashes': 31,
+  'test/e2e/audit-streams': 30,
+  'test/e2e/seals': 28,
+  'test/e2e/tls': 28,
+  'test/crash/crash': 26,
+  'test/e2e/doctor': 25,
+  'test/e2e/rotation-schedule': 25,
+  'test/e2e/import-lifecycle': 23,
+  'test/e2e/several-nodes': 23,
+  'test/e2e/token-hangs': 23,
+  'test/e2e/doctor-orphans': 22,
+  'test/e2e/disk': 22,
+  'test/e2e/backup-killed': 22,
+  'test/containers/testcontainers': 22,
+  'test/containers/run': 21,
+  'test/e2e/persistence': 21,
+  'test/e2e/keys-in-key-stores': 21,
+};
+/** Seconds of the others, by where they are: most of a suite's is the start of its service. */
+const secondsIn = [
+  [/^test\/(containers|deployment)\//, 12],
+  [/^test\/e2e\//, 8],
+  [/^test\//, 1],
+];
+
+/** Has jest begin the long suites first, as no processor is to wait for one that was begun last. */
+export default class LongestFirst {
+  sort(tests) {
+    const expected = new Map(tests.map((test) => [test, secondsOf(test)]));
+    return tests.toSorted((a, b) => expected.get(b) - expected.get(a));
+  }
+
+  /** All the same after a run: nothing is remembered. */
+  cacheResults() {}
+}
+
+function secondsOf({ path, context }) {
+  const suite = relative(context.config.rootDir, path).replace(/\.test\.ts$/, '');
+  return seconds[suite] ?? secondsIn.find(([place]) => place.test(suite))[1];
+}
