@@ -8,6 +8,17 @@ import { ecSpki, ed25519Spki, parseEcSpki, rsaSpki } from '../../src/encoding/sp
 const spkiOf = (key: KeyObject) => key.export({ format: 'der', type: 'spki' });
 const part = (value: string | undefined) => Buffer.from(value ?? '', 'base64url');
 const zeros = Buffer.alloc(3);
+const anRsaKey = spkiOf(generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey);
+
+/** Whether OpenSSL takes it. Without expect: where it is asked a thousand times, a failure's stack is what takes long. */
+function isTakenByOpenSsl(der: Buffer): boolean {
+  try {
+    createPublicKey({ key: der, format: 'der', type: 'spki' });
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 function newPoint(opensslName: string) {
   const { publicKey } = generateKeyPairSync('ec', { namedCurve: opensslName });
@@ -86,14 +97,15 @@ describe.each(Object.values(namedCurves))('$name', ({ name, opensslName, fieldBy
   });
 
   test('no bit of a point can change and leave it on the curve', () => {
+    const taken: number[] = [];
     for (let bit = 8; bit < point.length * 8; bit++) {
       const changed = Buffer.from(point);
       changed[bit >> 3] = (changed[bit >> 3] as number) ^ (0x80 >> (bit & 7));
       const changedDer = withPoint(changed);
-      expect(parseEcSpki(changedDer)).toBeUndefined();
-      // The claim behind it, by another way into OpenSSL than ECDH.convertKey.
-      expect(() => createPublicKey({ key: changedDer, format: 'der', type: 'spki' })).toThrow();
+      // the second by another way into OpenSSL than ECDH.convertKey
+      if (parseEcSpki(changedDer) !== undefined || isTakenByOpenSsl(changedDer)) taken.push(bit);
     }
+    expect(taken).toEqual([]);
   });
 
   const zero = Buffer.alloc(fieldBytes);
@@ -121,7 +133,7 @@ describe.each(Object.values(namedCurves))('$name', ({ name, opensslName, fieldBy
     ['a missing byte', der.subarray(0, -1)],
     ['nothing', Buffer.alloc(0)],
     ['the bare point', point],
-    ['an RSA key', spkiOf(generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey)],
+    ['an RSA key', anRsaKey],
     ['an Ed25519 key', spkiOf(generateKeyPairSync('ed25519').publicKey)],
     [
       'explicit parameters',
