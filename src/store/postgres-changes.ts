@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type pg from 'pg';
-import { revisionsOfConnection } from './change-log.js';
 import type { Changes } from './database.js';
+import { type RevisionRow, SeenRevisions } from './seen-revisions.js';
 
 /** Notifications of all stores in one database have one name: who hears of another's change only reads again. */
 export const channel = 'hsm_kms_store_revision';
@@ -22,8 +22,7 @@ const echoMilliseconds = 200;
  * than a second, also when it is cut off from the database: then it believes nothing.
  */
 export class PostgresChanges implements Changes {
-  private connections = 0;
-  private last: number | undefined;
+  private readonly seen = new SeenRevisions();
   private heard = 0;
   private readonly waiting = new Set<{ readonly revision: number; readonly resolve: () => void }>();
   private believedUntil = 0;
@@ -36,8 +35,7 @@ export class PostgresChanges implements Changes {
   revision(): number | undefined {
     // commands that remember nothing need no connection for this
     this.listening ??= this.listen();
-    if (this.last === undefined || performance.now() > this.believedUntil) return undefined;
-    return this.connections * revisionsOfConnection + this.last;
+    return performance.now() > this.believedUntil ? undefined : this.seen.revision;
   }
 
   announce(revision: number) {
@@ -45,13 +43,13 @@ export class PostgresChanges implements Changes {
   }
 
   saw(revision: number): void {
-    if (this.last !== undefined && this.last < revision) this.last = revision;
+    this.seen.raise(revision);
   }
 
   /** The announcement comes to all at the same time: when it has come back, the others have it, too. */
   async committed(revision: number): Promise<void> {
-    if (this.last === undefined) return;
-    this.last = revision;
+    if (this.seen.revision === undefined) return;
+    this.seen.raise(revision);
     if (this.heard >= revision) return;
     await new Promise<void>((resolve) => {
       const waiting = { revision, resolve };
@@ -60,8 +58,9 @@ export class PostgresChanges implements Changes {
     });
   }
 
+  /** An announcement is anybody's: it makes a process look, and what it finds is believed only where it is sealed. */
   private hear(revision: number): void {
-    this.last = revision;
+    this.seen.raise(revision);
     this.heard = revision;
     for (const each of this.waiting) {
       if (each.revision <= revision && this.waiting.delete(each)) each.resolve();
@@ -81,7 +80,7 @@ export class PostgresChanges implements Changes {
       } catch {
         // requests that need the store say what is wrong
       }
-      this.last = undefined;
+      this.seen.lose();
       this.client?.end().catch(() => {});
       this.client = undefined;
       if (!this.isClosed) await wait(pauseMilliseconds, undefined, { ref: false });
@@ -94,7 +93,6 @@ export class PostgresChanges implements Changes {
     this.client = client;
     client.on('error', () => {});
     await client.connect();
-    this.connections += 1;
     client.on('notification', ({ payload }) => {
       const revision = Number(payload);
       if (this.client === client && Number.isSafeInteger(revision)) this.hear(revision);
@@ -102,8 +100,9 @@ export class PostgresChanges implements Changes {
     await client.query(`listen ${channel}`);
     while (!this.isClosed) {
       const asked = performance.now();
-      const { rows } = await client.query<{ revision: number }>('select revision from store_revision');
-      this.last = rows[0]?.revision;
+      const { revision } = this.seen;
+      const { rows } = await client.query<RevisionRow>('select revision, seal from store_revision');
+      this.seen.read(rows[0], revision);
       this.believedUntil = asked + believedMilliseconds;
       await wait(pollMilliseconds, undefined, { ref: false });
     }

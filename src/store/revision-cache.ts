@@ -47,7 +47,7 @@ export class RevisionCache<V> {
     // while nobody knows what has changed, everything is read from the store
     if (revision === undefined) return this.loadUnkept(load);
     if (revision !== this.revision) return this.follow(revision, id, load, variant);
-    return this.kept(id, variant) ?? this.load(id, load, variant);
+    return this.kept(id, variant) ?? this.load(revision, id, load, variant);
   }
 
   private kept(id: string, variant: string): V | undefined {
@@ -68,25 +68,32 @@ export class RevisionCache<V> {
         this.following = undefined;
       });
       await this.following;
+      if (this.revision === undefined) break;
     }
     if (this.revision !== revision) return this.loadUnkept(load);
-    return this.kept(id, variant) ?? this.load(id, load, variant);
+    return this.kept(id, variant) ?? this.load(revision, id, load, variant);
   }
 
   private async forgetChanged(revision: number): Promise<void> {
     const { of, on = [] } = this.dependence;
-    const changed = this.revision === undefined ? undefined : await this.store.changedRecords(this.revision, revision);
+    const { isReal, records: changed } = await this.store.changesBetween(this.revision, revision);
     const isOf = (table: SealedTable) => (name: string) => name.startsWith(recordName(table, ''));
     if (changed === undefined || on.some((table) => changed.some(isOf(table)))) {
       this.clear();
     } else if (of !== undefined) {
       for (const name of changed.filter(isOf(of))) this.forget(name.slice(recordName(of, '').length));
     }
-    this.revision = revision;
+    // a number that anybody can have written will be a change's one day, and what is kept must be true of that
+    this.revision = isReal ? revision : undefined;
   }
 
-  private async load(id: string, load: () => Promise<V | undefined>, variant: string): Promise<V | undefined> {
-    const revision = this.store.revision();
+  /** @param revision of this turn: what is loaded by the help of other caches is true of that, and may be of no later one */
+  private async load(
+    revision: number,
+    id: string,
+    load: () => Promise<V | undefined>,
+    variant: string,
+  ): Promise<V | undefined> {
     const value = await this.loadUnkept(load);
     // a change while loading leaves it open which state was read: give it to this caller, do not keep it
     if (value !== undefined && this.store.revision() === revision && this.revision === revision) {

@@ -12,6 +12,7 @@ import {
 import type { Changes, Database } from './database.js';
 import { applicationId, inspectSqlite } from './database-identity.js';
 import { diskError } from './disk-trouble.js';
+import { type RevisionRow, SeenRevisions } from './seen-revisions.js';
 import { SqliteConnection, type Statement } from './sqlite-connection.js';
 
 /**
@@ -104,7 +105,7 @@ class SqliteChanges implements Changes {
   private readonly dataVersion: Statement;
   private row: Statement | undefined;
   private lastVersion: unknown;
-  private lastRevision: number | undefined;
+  private readonly seen = new SeenRevisions();
 
   constructor(private readonly watcher: SqliteConnection) {
     this.dataVersion = watcher.prepare('PRAGMA data_version').pluck();
@@ -112,18 +113,18 @@ class SqliteChanges implements Changes {
 
   revision(): number | undefined {
     const version = this.dataVersion.get();
-    if (version !== this.lastVersion || this.lastRevision === undefined) {
+    if (version !== this.lastVersion || this.seen.revision === undefined) {
       // the version first: what is committed between the two is seen again the next time
       this.lastVersion = version;
-      this.lastRevision = this.readRow();
+      this.seen.read(this.readRow());
     }
-    return this.lastRevision;
+    return this.seen.revision;
   }
 
-  private readRow(): number | undefined {
+  private readRow(): RevisionRow | undefined {
     try {
-      this.row ??= this.watcher.prepare('select revision from store_revision').pluck();
-      return this.row.get() as number | undefined;
+      this.row ??= this.watcher.prepare('select revision, seal from store_revision');
+      return this.row.get() as RevisionRow | undefined;
     } catch {
       // before the migrations there is no such table, and nothing to remember
       return undefined;

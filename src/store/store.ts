@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { CompiledQuery, Kysely, type Migration, Migrator, type Selectable, type Transaction } from 'kysely';
-import { ChangeLog, logChange } from './change-log.js';
+import { ChangeLog, type KnownChanges, logChange } from './change-log.js';
 import type { Database } from './database.js';
 import { isTransient } from './database-errors.js';
 import type { DatabaseState } from './database-identity.js';
@@ -24,6 +24,16 @@ export interface SealState {
   readonly isSealed: boolean;
   /** It has none of the records that are sealed. */
   readonly isEmpty: boolean;
+}
+
+/** What was done in a transaction that raises the revision. */
+interface Revised<T> {
+  readonly result: T;
+  readonly committed: () => void;
+  /** Names of the records that were changed; undefined when it may be any. */
+  readonly touched?: ReadonlySet<string> | undefined;
+  /** Where it is not the next. */
+  readonly revision?: number;
 }
 
 /** The metadata of keys and identities. Key material is in the token, never here. */
@@ -127,12 +137,9 @@ export class Store {
    */
   change<T>(work: (change: Change) => Promise<T>): Promise<T> {
     return this.revise(async (transaction, revised) => {
-      const seals = this.expectSeals();
-      const change = await beginChange(transaction, seals, revised);
+      const change = await beginChange(transaction, this.expectSeals(), revised);
       const result = await work(change);
-      const committed = await change.finish();
-      await logChange(transaction, seals, revised.revision, change.touched());
-      return { result, committed };
+      return { result, committed: await change.finish(), touched: change.touched() };
     });
   }
 
@@ -147,21 +154,29 @@ export class Store {
     return this.revise(async (transaction, { revision: next, seal }) => {
       const revision = next + skipped;
       const doIt = await decide({ isSealed: seal !== null, isEmpty: await hasNoRecords(transaction) });
-      if (!doIt) return { result: 0, committed: () => {} };
+      if (!doIt) return { result: 0, committed: () => {}, touched: new Set<string>() };
       if (skipped > 0) await transaction.updateTable('store_revision').set({ revision }).execute();
       const { records, committed } = await sealAll(transaction, this.expectSeals(), revision);
-      return { result: records, committed };
+      return { result: records, committed, revision };
     });
   }
 
   /**
-   * Names of the records that were changed after one revision, up to another, and of those that they belong to.
+   * What was changed after one revision, up to another: the records, and those that they belong to.
    *
-   * @param from as `revision` gives them
-   * @returns undefined when it is not known: then it may be any
+   * @param from as `revision` gives them; undefined to ask about the other only
    */
-  changedRecords(from: number, to: number): Promise<readonly string[] | undefined> {
+  changesBetween(from: number | undefined, to: number): Promise<KnownChanges> {
     return this.log.between(from, to, this.seals);
+  }
+
+  /**
+   * Makes a change of nothing where the last one is not written down, as after an upgrade or a restoration: until there
+   * is one, nothing is kept in memory.
+   */
+  async writeDownLast(): Promise<void> {
+    const { isReal } = await this.log.between(undefined, await this.lastRevision(), this.seals);
+    if (!isReal) await this.change(async () => {});
   }
 
   /** The number of the last change: from 1, in whichever database. */
@@ -188,10 +203,7 @@ export class Store {
 
   /** A transaction that raises the revision, and then tells the others. */
   private async revise<T>(
-    work: (
-      transaction: Transaction<Schema>,
-      revised: Selectable<StoreRevisionTable>,
-    ) => Promise<{ readonly result: T; readonly committed: () => void }>,
+    work: (transaction: Transaction<Schema>, revised: Selectable<StoreRevisionTable>) => Promise<Revised<T>>,
   ): Promise<T> {
     let revision = 0;
     try {
@@ -204,6 +216,8 @@ export class Store {
           .executeTakeFirstOrThrow();
         revision = revised.revision;
         const done = await work(transaction, revised);
+        revision = done.revision ?? revision;
+        await logChange(transaction, this.expectSeals(), revision, done.touched);
         const announcement = this.database.changes.announce?.(revision);
         if (announcement) {
           await transaction.executeQuery(CompiledQuery.raw(announcement.sql, [...announcement.parameters]));

@@ -103,7 +103,7 @@ describeWith("the service's own SoftHSM2", 'between databases', () => {
       await hsmKms('init', '--data-dir', dataDir);
       const inSqlite = join(directory, 'in-sqlite');
       expect(await hsmKms('backup', inSqlite, '--data-dir', dataDir)).toMatchObject({ code: 0 });
-      expect(sorted(inSqlite)).toEqual(sorted(archive));
+      expect(withoutCounts(inSqlite)).toEqual(withoutCounts(archive));
       await decrypts(dataDir);
     });
 
@@ -170,7 +170,7 @@ function sorted(archive: string): Record<string, string[]> {
   return Object.fromEntries(tables);
 }
 
-/** A restoration raises these. */
+/** A restoration raises these; `init` makes a change of nothing where the last one is not written down. */
 function withoutCounts(archive: string): Record<string, string[]> {
   const tables = Object.entries(sorted(archive)).filter(([table]) => table !== 'store_revision');
   const uncounted = (row: string) => row.replace(/"encryptions_reserved":\d+,/, '');

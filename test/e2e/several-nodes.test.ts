@@ -158,7 +158,7 @@ describeNodes('changes on several nodes', () => {
   async function endListening(): Promise<void> {
     await nodes.execute(
       `select pg_terminate_backend(pid) from pg_stat_activity
-      where query like 'listen %' or query = 'select revision from store_revision'`,
+      where query like 'listen %' or query = 'select revision, seal from store_revision'`,
     );
   }
 

@@ -1,6 +1,7 @@
 import type { Kysely, Transaction } from 'kysely';
 import type { Row, Value } from '../rows.js';
 import type { Schema } from '../schema.js';
+import { BrokenSealError } from './broken-seal-error.js';
 import { type PartRows, recordDigest } from './record-digest.js';
 import { type RecordSet, recordSetName } from './record-set.js';
 import { idOf, readRecord, recordName, sealOf } from './records.js';
@@ -21,6 +22,8 @@ type Trust = 'sealed' | 'whatever';
  */
 export class Change {
   private readonly opened = new Map<string, ChangedRecord<SealedTable>>();
+  /** What somebody else has written may have belonged elsewhere before. */
+  private isDoubtful = false;
 
   constructor(
     /** For what is not sealed, and for looking. */
@@ -48,8 +51,11 @@ export class Change {
     const read = await readRecord(this.tables, table, id);
     if (read === undefined) return undefined;
     const { row, parts } = read;
-    if (trust === 'sealed') {
+    try {
       await this.seals.expect(name, recordDigest(table, row, parts), sealOf(row), moment);
+    } catch (error) {
+      if (trust === 'sealed' || !(error instanceof BrokenSealError)) throw error;
+      this.isDoubtful = true;
     }
     return this.opening(new ChangedRecord(this.tables, table, row, parts, trust));
   }
@@ -79,8 +85,9 @@ export class Change {
     return true;
   }
 
-  /** Names of the records that were changed, and of those that they belong or have belonged to. */
-  touched(): ReadonlySet<string> {
+  /** Names of the records that were changed, and of those that they belong or have belonged to; undefined for any. */
+  touched(): ReadonlySet<string> | undefined {
+    if (this.isDoubtful) return undefined;
     const changed = [...this.opened.values()].filter(({ isChanged }) => isChanged);
     return new Set(changed.flatMap(({ name, owners }) => [name, ...owners]));
   }
@@ -112,6 +119,8 @@ export class Change {
   }
 
   private opening<T extends SealedTable>(record: ChangedRecord<T>): ChangedRecord<T> {
+    // of one that was deleted and is made again
+    for (const owner of this.opened.get(record.name)?.owners ?? []) record.owners.add(owner);
     this.opened.set(record.name, record as unknown as ChangedRecord<SealedTable>);
     return record;
   }

@@ -87,10 +87,16 @@ export class Seals {
     this.remember({ record, digest: noDigest, seal: revisionBuffer(BigInt(revision)) });
   }
 
-  private fault(error: BrokenSealError): BrokenSealError {
+  /** Tells who is to know of it. @returns the same */
+  fault(error: BrokenSealError): BrokenSealError {
     this.broken(error);
     return error;
   }
+}
+
+/** Whether a seal says that it was made at a later revision than this, or is none. */
+export function isOfLaterRevision(seal: Buffer, revision: number): boolean {
+  return seal.length !== revisionBytes + macBytes || revisionOf(seal) > revision;
 }
 
 function revisionOf(seal: Buffer): bigint {

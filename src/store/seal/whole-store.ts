@@ -7,7 +7,7 @@ import { type PartRows, recordDigest } from './record-digest.js';
 import { RecordSet, recordSetName } from './record-set.js';
 import { idOf, recordName, sealOf } from './records.js';
 import { type RowOf, type SealedTable, sealedTableNames, sealedTables } from './sealed-tables.js';
-import type { Seals } from './seals.js';
+import { isOfLaterRevision, type Seals } from './seals.js';
 
 type AnyTables = Kysely<Record<string, Record<string, Value>>>;
 type RevisionRow = RowOf<'store_revision'>;
@@ -26,12 +26,15 @@ export async function beginChange(
   seals: Seals,
   revised: RevisionRow,
 ): Promise<Change> {
-  return new Change(transaction, seals, await sealedSet(seals, revised), revised.revision);
+  const before = { ...revised, revision: revised.revision - 1 };
+  return new Change(transaction, seals, await sealedSet(seals, before), revised.revision);
 }
 
 /** @throws BrokenSealError; the token's errors */
-async function sealedSet(seals: Seals, { record_set, seal }: RevisionRow): Promise<RecordSet> {
+async function sealedSet(seals: Seals, { record_set, seal, revision }: RevisionRow): Promise<RecordSet> {
   const set = new RecordSet(record_set ?? undefined);
+  // a number that is written back would hide changes from who has them in memory otherwise
+  if (seal && isOfLaterRevision(seal, revision)) throw seals.fault(new BrokenSealError(recordSetName, 'changed'));
   await seals.expect(recordSetName, set.digest(), seal, seals.moment());
   return set;
 }
