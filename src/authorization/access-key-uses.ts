@@ -1,3 +1,6 @@
+import type { Transaction } from 'kysely';
+import { LastUses } from '../store/last-uses.js';
+import type { Schema } from '../store/schema.js';
 import type { Store } from '../store/store.js';
 
 /** One use of an access key. */
@@ -9,37 +12,35 @@ interface AccessKeyUse {
   readonly region: string;
 }
 
-/** The last use of each access key: noted in memory and written now and then, as those of keys are. */
+/** The last use of each access key. */
 export class AccessKeyUses {
-  private noted = new Map<string, AccessKeyUse>();
+  private readonly uses: LastUses<AccessKeyUse>;
 
-  constructor(private readonly store: Store) {}
+  constructor(store: Store) {
+    this.uses = new LastUses(store, writeUse);
+  }
 
   /** Notes a request that was signed with an access key, as its signature was verified. */
   note(accessKeyId: string, service: string, region: string): void {
-    this.noted.set(accessKeyId, { at: Date.now(), service, region });
+    this.uses.note(accessKeyId, { at: Date.now(), service, region });
   }
 
-  /** Writes what was noted since the last time; later uses that other processes have written stay. */
-  async write(): Promise<void> {
-    if (this.noted.size === 0) return;
-    const noted = this.noted;
-    this.noted = new Map();
-    try {
-      await this.store.record(async (transaction) => {
-        for (const [accessKeyId, { at, service, region }] of noted) {
-          // temporary access keys, and those that were deleted meanwhile, have no row
-          await transaction
-            .updateTable('access_keys')
-            .set({ last_used_at: at, last_used_service: service, last_used_region: region })
-            .where('id', '=', accessKeyId)
-            .where((row) => row.or([row('last_used_at', 'is', null), row('last_used_at', '<', at)]))
-            .execute();
-        }
-      });
-    } catch (error) {
-      this.noted = new Map([...noted, ...this.noted]);
-      throw error;
-    }
+  /** Writes what was noted since the last time. */
+  write(): Promise<void> {
+    return this.uses.write();
   }
+}
+
+/** Temporary access keys, and those that were deleted meanwhile, have no row. */
+function writeUse(
+  transaction: Transaction<Schema>,
+  accessKeyId: string,
+  { at, service, region }: AccessKeyUse,
+): Promise<unknown> {
+  return transaction
+    .updateTable('access_keys')
+    .set({ last_used_at: at, last_used_service: service, last_used_region: region })
+    .where('id', '=', accessKeyId)
+    .where((row) => row.or([row('last_used_at', 'is', null), row('last_used_at', '<', at)]))
+    .execute();
 }

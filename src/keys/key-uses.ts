@@ -1,5 +1,6 @@
 import type { Transaction } from 'kysely';
 import type { OperationName } from '../contract/operation-types.js';
+import { LastUses } from '../store/last-uses.js';
 import type { Schema } from '../store/schema.js';
 import type { Store } from '../store/store.js';
 
@@ -10,42 +11,28 @@ export interface KeyUse {
   readonly requestId: string;
 }
 
-/**
- * The last cryptographic use of each key. A use is noted in memory and written now and then: a database write per
- * request would cost more than the request.
- */
+/** The last cryptographic use of each key. */
 export class KeyUses {
-  private noted = new Map<string, KeyUse>();
+  private readonly uses: LastUses<KeyUse>;
 
-  constructor(private readonly store: Store) {}
-
-  note(keyId: string, operation: OperationName, requestId: string): void {
-    this.noted.set(keyId, { operation, at: new Date(), requestId });
+  constructor(private readonly store: Store) {
+    this.uses = new LastUses(store, writeUse);
   }
 
-  /**
-   * Writes what was noted since the last time; a later use that another process has written stays. When it fails, all is
-   * still noted.
-   */
-  async write(): Promise<void> {
-    if (this.noted.size === 0) return;
-    const noted = this.noted;
-    this.noted = new Map();
-    try {
-      await this.store.record(async (transaction) => {
-        for (const [keyId, use] of noted) await writeUse(transaction, keyId, use);
-      });
-    } catch (error) {
-      this.noted = new Map([...noted, ...this.noted]);
-      throw error;
-    }
+  note(keyId: string, operation: OperationName, requestId: string): void {
+    this.uses.note(keyId, { operation, at: new Date(), requestId });
+  }
+
+  /** Writes what was noted since the last time. */
+  write(): Promise<void> {
+    return this.uses.write();
   }
 
   /** The last use that this process knows of. */
   async last(keyId: string): Promise<KeyUse | undefined> {
     const row = await this.store.db.selectFrom('key_uses').selectAll().where('key_id', '=', keyId).executeTakeFirst();
     const written = row && { operation: row.operation, at: new Date(row.used_at), requestId: row.request_id };
-    const noted = this.noted.get(keyId);
+    const noted = this.uses.find(keyId);
     return noted && (!written || noted.at > written.at) ? noted : written;
   }
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { mainModule } from '../service/built-service.js';
 import { cleanEnvironment } from '../service/clean-environment.js';
+import { ended } from '../service/ended-command.js';
 
 /** A start that takes longer has failed, in milliseconds. */
 const startMilliseconds = 30_000;
@@ -127,14 +128,7 @@ export class ServiceProcess {
       env: { ...cleanEnvironment(), ...this.environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    let output = '';
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8').on('data', (text: string) => {
-        output += text;
-      });
-    }
-    const [code] = await once(child, 'close');
-    return { code, output };
+    return ended(child);
   }
 
   private killGroup(): void {

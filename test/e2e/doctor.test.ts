@@ -16,7 +16,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import Sqlite from 'better-sqlite3';
-import { commandEvents } from '../service/audit.js';
 import { CertificateAuthority } from '../service/certificates.js';
 import { copyOfData } from '../service/copy-of-data.js';
 import { isSealed, reseal } from '../service/database.js';
@@ -26,6 +25,7 @@ import { destroyObjects } from '../service/further-token.js';
 import { hsmKms, Service } from '../service/service.js';
 import { describeOfSqlite, testOfSqlite } from '../service/tested-database.js';
 import { describeWith } from '../service/tested-token.js';
+import { expectFound, expectRepaired, type Trouble, type Troubles } from '../service/troubles.js';
 
 let original: Service;
 let directory: string;
@@ -109,54 +109,8 @@ test('what makes it impossible to look is none of its exit codes', async () => {
   expect(await hsmKms('doctor', '--settle', 'long')).toMatchObject({ code: 3 });
 });
 
-interface Trouble {
-  readonly spoil: () => unknown;
-  /** Which check says so, and how bad it is. */
-  readonly check: string;
-  readonly severity: 'warning' | 'error';
-  readonly what: RegExp;
-  readonly toDo?: RegExp;
-  /** What --repair says to have done. */
-  readonly repair?: RegExp;
-}
-type Troubles = Readonly<Record<string, Trouble>>;
-
 const repairIt = /^hsm-kms doctor --repair/;
 const backUp = /back-up/;
-
-/** Each of a group of troubles that do not get in each other's way. @returns the exit code */
-async function expectFound(troubles: Troubles): Promise<number | null> {
-  for (const { spoil } of Object.values(troubles)) await spoil();
-  const { code, bad } = await look();
-  for (const [title, { check, severity, what, toDo = /^$/ }] of Object.entries(troubles)) {
-    const found = bad.find((each) => each.check === check && what.test(each.what));
-    expect({ title, severity: found?.severity, among: found ? '' : bad }).toEqual({ title, severity, among: '' });
-    expect(found?.what).not.toMatch(/undefined|\[object|\n\s+at |SQLITE_/);
-    expect(found?.toDo ?? '').toMatch(toDo);
-  }
-  return code;
-}
-
-/** And each is put right by --repair, and stays so. */
-async function expectRepaired(troubles: Troubles): Promise<void> {
-  const { findings, code } = await look('--repair');
-  const done = findings.filter((each) => each.done);
-  const expected = Object.values(troubles).map(({ check, repair }) => ({
-    check,
-    done: expect.arrayContaining([expect.stringMatching(repair ?? /^$/)]),
-  }));
-  expect({ code, done }).toMatchObject({ code: 0, done: expected });
-  const events = commandEvents(dataDir, 'RepairService');
-  expect(events.slice(-done.length)).toEqual(
-    done.map((each) =>
-      expect.objectContaining({
-        requestParameters: expect.objectContaining({ check: each.check }),
-        responseElements: { done: each.done },
-      }),
-    ),
-  );
-  expect(await look('--repair')).toMatchObject({ code: 0, bad: [] });
-}
 
 const pendingDeletion = (at: number, key: string) =>
   `update keys set state = 'PendingDeletion', deletion_at = ${at} where id = '${key}'`;
@@ -197,14 +151,14 @@ describeOfSqlite('it finds, and repairs', () => {
         repair: /^destruction of import wrapping keys: abab/,
       },
     };
-    expect(await expectFound(troubles)).toBe(2);
-    await expectRepaired(troubles);
+    expect(await expectFound(look, troubles)).toBe(2);
+    await expectRepaired(look, dataDir, troubles);
   });
 });
 
 describeOfSqlite('it finds', () => {
   test('what is wrong with keys and rows', async () => {
-    const code = await expectFound({
+    const code = await expectFound(look, {
       'rows that name none': {
         spoil: () => onDatabase("insert into tags values ('no-key', 'a', 'b')"),
         check: 'database',
@@ -330,7 +284,7 @@ describeOfSqlite('it finds', () => {
       },
     ],
   ])('%s', async (title, trouble) => {
-    await expectFound({ [title]: trouble });
+    await expectFound(look, { [title]: trouble });
   });
 
   const asRoot = process.geteuid?.() === 0 ? test : test.skip;
@@ -376,8 +330,8 @@ describeOfSqlite('it finds', () => {
           repair: /^put back .+token\.object/,
         },
       };
-      await expectFound(troubles);
-      await expectRepaired(troubles);
+      await expectFound(look, troubles);
+      await expectRepaired(look, dataDir, troubles);
       expect(statSync(file).size).toBe(size);
     });
 

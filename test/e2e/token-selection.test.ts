@@ -6,6 +6,7 @@ import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { softHsmConfiguration, softHsmModule } from '../../src/token/softhsm.js';
 import { mainModule } from '../service/built-service.js';
+import { ended } from '../service/ended-command.js';
 import { makeToken } from '../service/further-token.js';
 import { cleanEnvironment, serviceNode } from '../service/service.js';
 
@@ -33,14 +34,7 @@ async function run(
     env: { ...cleanEnvironment(), SOFTHSM2_CONF: join(directory, 'softhsm2.conf'), ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      output += text;
-    });
-  }
-  const [code] = await once(child, 'close');
-  return { code, output };
+  return ended(child);
 }
 
 const inModule = { HSM_KMS_PKCS11_MODULE: module };

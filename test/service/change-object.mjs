@@ -7,15 +7,10 @@
  */
 import { readFileSync } from 'node:fs';
 import pkcs11 from 'pkcs11js';
+import { openedToken } from './opened-token.mjs';
 
-const { module, parameters, label, pin, key, plant, set, destroy } = JSON.parse(readFileSync(0, 'utf8'));
-const cryptoki = new pkcs11.PKCS11();
-cryptoki.load(module);
-// pkcs11js drops the last character of the parameters
-cryptoki.C_Initialize({ flags: 2, ...(parameters && { libraryParameters: `${parameters} ` }) });
-const slot = cryptoki.C_GetSlotList(true).find((each) => cryptoki.C_GetTokenInfo(each).label.trimEnd() === label);
-const session = cryptoki.C_OpenSession(slot, pkcs11.CKF_SERIAL_SESSION | pkcs11.CKF_RW_SESSION);
-cryptoki.C_Login(session, pkcs11.CKU_USER, pin);
+const { key, plant, set, destroy, ...where } = JSON.parse(readFileSync(0, 'utf8'));
+const { cryptoki, session } = openedToken(where);
 
 const as = (attributes) => Object.entries(attributes).map(([name, value]) => ({ type: pkcs11[name], value }));
 const find = (attributes) => {

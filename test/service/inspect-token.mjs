@@ -6,15 +6,9 @@
  */
 import { readFileSync } from 'node:fs';
 import pkcs11 from 'pkcs11js';
+import { openedToken } from './opened-token.mjs';
 
-const { module, parameters, label, pin } = JSON.parse(readFileSync(0, 'utf8'));
-const cryptoki = new pkcs11.PKCS11();
-cryptoki.load(module);
-// pkcs11js drops the last character of the parameters
-cryptoki.C_Initialize({ flags: 2, ...(parameters && { libraryParameters: `${parameters} ` }) });
-const slot = cryptoki.C_GetSlotList(true).find((each) => cryptoki.C_GetTokenInfo(each).label.trimEnd() === label);
-const session = cryptoki.C_OpenSession(slot, pkcs11.CKF_SERIAL_SESSION | pkcs11.CKF_RW_SESSION);
-cryptoki.C_Login(session, pkcs11.CKU_USER, pin);
+const { cryptoki, slot, session } = openedToken(JSON.parse(readFileSync(0, 'utf8')));
 
 const CKA_ALLOWED_MECHANISMS = 0x40000600;
 const classes = { 2: 'public', 3: 'private', 4: 'secret' };

@@ -8,6 +8,7 @@ import { type CreateKeyRequest, KMS } from '@aws-sdk/client-kms';
 import { expectFreshBuild, mainModule } from './built-service.js';
 import { cleanEnvironment } from './clean-environment.js';
 import { copyInitialised } from './copy-of-data.js';
+import { ended } from './ended-command.js';
 import { testedDatabase } from './tested-database.js';
 import { testedToken } from './tested-token.js';
 
@@ -255,14 +256,7 @@ export async function hsmKms(...parameters: string[]): Promise<{ code: number | 
     env: dataDir === undefined ? cleanEnvironment() : serviceEnvironment(dataDir),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      output += text;
-    });
-  }
-  const [code] = await once(child, 'close');
-  return { code, output };
+  return ended(child);
 }
 
 /** A port that was free a moment ago. */
