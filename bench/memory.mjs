@@ -11,7 +11,8 @@ import { residentMiB } from './process-cpu.mjs';
  * @property {number} startMiB
  * @property {number} endMiB
  * @property {number} mostMiB
- * @property {number} slope MiB per million requests, by least squares over the last two thirds
+ * @property {number} slope MiB per million requests, by least squares over the last two thirds: over the least of
+ *   every few samples, as what is between two collections of garbage is no leak
  * @property {[requests: number, megabytes: number][]} samples in MiB
  */
 
@@ -24,6 +25,8 @@ const requestsAtOnce = 100_000;
 const samplesKept = 100;
 /** What the first requests make V8 and the caches take is no leak. */
 const settledFrom = 1 / 3;
+/** The least of so many samples in a row is what is left after a collection. */
+const samplesPerLeast = 5;
 
 /** @type {import('./parts.mjs').Part} */
 export async function measureMemory({ options, keep, progress, start }) {
@@ -79,8 +82,16 @@ function summary(samples) {
     startMiB: sizes[0] ?? 0,
     endMiB: sizes.at(-1) ?? 0,
     mostMiB: Math.max(...sizes),
-    slope: slopeOf(samples.filter(([at]) => at >= requests * settledFrom)) * 1_000_000,
+    slope: slopeOf(leastOf(samples.filter(([at]) => at >= requests * settledFrom))) * 1_000_000,
   };
+}
+
+/** @param {MemoryResult['samples']} samples */
+function leastOf(samples) {
+  const groups = Array.from({ length: Math.floor(samples.length / samplesPerLeast) }, (_, group) =>
+    samples.slice(group * samplesPerLeast, (group + 1) * samplesPerLeast),
+  );
+  return groups.map((group) => group.reduce((least, sample) => (sample[1] < least[1] ? sample : least)));
 }
 
 /** Least squares. @param {MemoryResult['samples']} points */

@@ -1,6 +1,7 @@
 import type pkcs11 from 'pkcs11js';
 import { type AttributeName, type Attributes, type AttributeValue, readAttributes, template } from './attributes.js';
 import { ExtractionTrial } from './extraction-trial.js';
+import { GcmIvs } from './gcm-ivs.js';
 import { type ImportedObject, ImportSession } from './import-session.js';
 import type { GeneratedKey } from './key-maker.js';
 import {
@@ -52,6 +53,7 @@ export class Token {
   /** What shows what it can do. */
   readonly probe: ProbeObjects;
   private readonly calls: TokenCalls;
+  private readonly ivs = new GcmIvs((bytes) => this.random(bytes));
 
   private constructor(
     private readonly cryptoki: pkcs11.PKCS11,
@@ -141,7 +143,9 @@ export class Token {
 
   /** An IV to give to CKM_AES_GCM for one encryption; `usedGcmIv` afterwards. @throws TokenError */
   newGcmIv(): Buffer {
-    return this.link.profile.gcmIv === 'token' ? Buffer.alloc(gcmIvBytes) : this.random(gcmIvBytes);
+    const { gcmIv, computesHere } = this.link.profile;
+    if (gcmIv === 'token') return Buffer.alloc(gcmIvBytes);
+    return computesHere ? this.ivs.next() : this.random(gcmIvBytes);
   }
 
   /**
