@@ -29,8 +29,13 @@ function isFresh(files, digest) {
   return files.every((file) => statSync(file).mtimeMs <= builtAt);
 }
 
-/** @throws Error that shows the end of what the compiler printed */
-export async function build() {
+/**
+ * @param toInstall for who runs the program and imports nothing of it: dist/ only, and no stamp, which takes a third of
+ * the time
+ * @throws Error that shows the end of what the compiler printed
+ */
+export async function build({ toInstall }) {
+  if (toInstall) return runWithProgress('Building', 'node', ['scripts/bundle.mjs']);
   const files = sourceFiles();
   const digest = digestOf(files);
   if (isFresh(files, digest)) return;

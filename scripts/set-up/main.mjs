@@ -13,7 +13,7 @@ try {
     toTest: process.argv[2] === 'test',
   });
   await installNodePackages();
-  await build();
+  await build({ toInstall: process.argv[2] === 'install' });
 } catch (error) {
   console.error(`\n${error.message}`);
   process.exit(1);
