@@ -20,13 +20,13 @@ export function copyOfData(original: string, copy: string): void {
 }
 
 /**
- * Fills a data directory as `hsm-kms init` does, which takes a second: it runs for the first one of a run of jest only
- * (set-up.mjs), and for each where the database is not in the data directory.
+ * Fills a data directory, and its database, as `hsm-kms init` does, which takes a second: it runs for the first one of a
+ * run of jest only (set-up.mjs).
  */
 export async function copyInitialised(dataDir: string, initialise: (dataDir: string) => Promise<void>): Promise<void> {
   const ofRun = process.env.HSM_KMS_TEST_INITIALISED;
-  if (ofRun === undefined || !testedDatabase.isInDataDirectory) return initialise(dataDir);
-  const initialised = join(ofRun, testedToken.title);
+  if (ofRun === undefined) return initialise(dataDir);
+  const initialised = join(ofRun, `${testedToken.title}, ${testedDatabase.title}`);
   if (!existsSync(initialised)) {
     const made = mkdtempSync(join(ofRun, 'data-'));
     await initialise(made);
@@ -34,5 +34,7 @@ export async function copyInitialised(dataDir: string, initialise: (dataDir: str
     symlinkSync(made, `${made}-link`);
     renameSync(`${made}-link`, initialised);
   }
-  copyOfData(realpathSync(initialised), dataDir);
+  const original = realpathSync(initialised);
+  copyOfData(original, dataDir);
+  testedDatabase.copy(original, dataDir);
 }

@@ -1,18 +1,22 @@
-import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, test } from '@jest/globals';
+import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
+import { afterAll, describe, test } from '@jest/globals';
 import Sqlite from 'better-sqlite3';
 
 type Value = string | number | null;
 
+/** Longest that one statement of a test may take, in milliseconds. */
+const queryMilliseconds = 30_000;
+
 /** A database that the tests run over: HSM_KMS_TEST_DATABASE names it. */
 interface TestedDatabase {
   readonly title: string;
-  readonly isInDataDirectory: boolean;
   /** Makes it for a data directory, where it is missing. */
   readonly make: (dataDir: string) => void;
+  /** Copies what of it is not in the data directory, where nobody uses it. */
+  readonly copy: (original: string, copy: string) => void;
   /** What tells the service of it, by environment variable. */
   readonly settings: (dataDir: string) => Readonly<Record<string, string>>;
   /** Where a store of a data directory is, for Store.open. */
@@ -30,8 +34,8 @@ const isReading = (statement: string) => /^\s*select\b/i.test(statement);
 
 const sqlite: TestedDatabase = {
   title: 'SQLite',
-  isInDataDirectory: true,
   make: () => {},
+  copy: () => {},
   settings: () => ({}),
   location: (dataDir) => join(dataDir, 'hsm-kms.db'),
   content(dataDir) {
@@ -64,21 +68,37 @@ function urlOf(dataDir: string): URL {
   return url;
 }
 
+/** Asks PostgreSQL while this thread waits. One for a suite, as it takes a while to start. */
+let asker: Worker | undefined;
+
 /** @param then a statement to follow, whose rows are not asked for */
 function postgresQuery<Row>(url: string, statement: string, values: readonly Value[] = [], then?: string): Row[] {
-  const program = join(import.meta.dirname, 'postgres', 'query.mjs');
-  const input = JSON.stringify({ url, statement, values, then });
-  return JSON.parse(execFileSync(process.execPath, [program], { input, encoding: 'utf8', env: { PATH: '' } }));
+  if (asker === undefined) {
+    asker = new Worker(join(import.meta.dirname, 'postgres', 'query.mjs'), { env: { PATH: '' }, execArgv: [] });
+    asker.unref();
+  }
+  const { port1: here, port2: there } = new MessageChannel();
+  const answered = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  asker.postMessage({ url, statement, values, then, port: there, answered }, [there]);
+  if (Atomics.wait(answered, 0, 0, queryMilliseconds) === 'timed-out')
+    throw new Error(`PostgreSQL is silent: ${statement}`);
+  const answer = receiveMessageOnPort(here) as { message: { rows: Row[]; error?: string } };
+  here.close();
+  if (answer.message.error !== undefined) throw new Error(`${statement}: ${answer.message.error}`);
+  return answer.message.rows;
 }
 
 const postgres: TestedDatabase = {
   title: 'PostgreSQL',
-  isInDataDirectory: false,
   make(dataDir) {
     const name = urlOf(dataDir).pathname.slice(1);
     const server = process.env.HSM_KMS_TEST_POSTGRES as string;
     const found = postgresQuery(server, 'select 1 from pg_database where datname = $1', [name]);
     if (found.length === 0) postgresQuery(server, `create database ${name}`);
+  },
+  copy(original, copy) {
+    const [from, to] = [original, copy].map((dataDir) => urlOf(dataDir).pathname.slice(1));
+    postgresQuery(process.env.HSM_KMS_TEST_POSTGRES as string, `create database ${to} template ${from}`);
   },
   settings: (dataDir) => ({ DATABASE_URL: urlOf(dataDir).href }),
   location: (dataDir) => ({ url: urlOf(dataDir).href, connections: 4 }),
@@ -117,6 +137,13 @@ if (chosen === undefined) {
 }
 
 export const testedDatabase = chosen;
+if (chosen === postgres) afterAll(() => endAsker());
+
+async function endAsker(): Promise<void> {
+  const ended = asker;
+  asker = undefined;
+  await ended?.terminate();
+}
 
 /** Tests of what only one of the databases is or has. */
 export const testOfSqlite = chosen === sqlite ? test : test.skip;

@@ -72,6 +72,8 @@ export class TestPostgres {
       port: this.port,
       unix_socket_directories: this.#directory,
       max_connections: 300,
+      // it is killed here, and the machine below it never
+      fsync: 'off',
     };
     const parameters = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
     const program = asServer(join(this.#programs, 'postgres'), ['-D', join(this.#directory, 'data'), ...parameters]);
