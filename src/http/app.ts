@@ -7,6 +7,7 @@ import { KmsError } from '../contract/kms-error.js';
 import { operationOfTarget } from '../contract/operations.js';
 import { answer } from '../operations/pipeline.js';
 import { callerOf } from './caller.js';
+import { jsonContentType } from './content-type.js';
 import { createExpressServer } from './express-without-prototype-changes.js';
 import { isForJwks, JwksPages } from './jwks.js';
 import { answerMetrics } from './metrics-page.js';
@@ -16,7 +17,6 @@ import { refuseConnection, rememberRequest } from './refused-connection.js';
 import { readBody } from './request-body.js';
 import { isQueryRequest, sts } from './sts.js';
 
-const contentType = 'application/x-amz-json-1.1';
 /** What a client that stops talking in the middle of a request is given, in milliseconds. */
 const requestTimeout = 30_000;
 /** Longer than the idle time of usual load balancers, which would else reuse a connection that is being closed. */
@@ -123,7 +123,7 @@ async function refuse(
 
 const kms: Protocol = {
   service: 'kms',
-  contentType,
+  contentType: jsonContentType,
   answer: answerKmsRequest,
   refuse: (error) => {
     const kmsError = asKmsError(error);
@@ -143,8 +143,8 @@ async function answerKmsRequest(
   if (method !== 'POST' || url !== '/') {
     throw new KmsError('UnknownOperationException', 'KMS takes POST requests to the path / only.');
   }
-  if (headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase() !== contentType) {
-    throw new KmsError('SerializationException', `The Content-Type of a request to KMS is ${contentType}.`);
+  if (headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase() !== jsonContentType) {
+    throw new KmsError('SerializationException', `The Content-Type of a request to KMS is ${jsonContentType}.`);
   }
   const target = headers['x-amz-target'];
   const operation = operationOfTarget(typeof target === 'string' ? target : undefined);

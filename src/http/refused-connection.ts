@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { KmsError } from '../contract/kms-error.js';
+import { jsonContentType } from './content-type.js';
 import { type ObservedRequest, unreadableRequest } from './observed-request.js';
 import type { HttpServices } from './protocol.js';
 
@@ -31,7 +32,7 @@ export async function refuseConnection(
   const body = refusal.toBody();
   const headers = [
     'Connection: close',
-    'Content-Type: application/x-amz-json-1.1',
+    `Content-Type: ${jsonContentType}`,
     `Content-Length: ${Buffer.byteLength(body)}`,
     `Date: ${new Date().toUTCString()}`,
     `x-amzn-RequestId: ${requestId}`,

@@ -4,6 +4,7 @@ import { createServer as createSecureServer, type ServerOptions } from 'node:htt
 import type { Duplex } from 'node:stream';
 import { KmsError } from '../contract/kms-error.js';
 import { operationOfTarget } from '../contract/operations.js';
+import { jsonContentType } from './content-type.js';
 import { answerMetrics } from './metrics-page.js';
 import { ObservedRequest, unknownOperation } from './observed-request.js';
 import type { HttpServices } from './protocol.js';
@@ -43,7 +44,7 @@ async function answer(services: UnreadyServices, request: IncomingMessage, respo
   const { name, status, message } = error;
   // the answer is the same when it cannot be written
   await observed.record({ name, message }, error)?.catch(() => {});
-  send(response, observed.id, status, 'application/x-amz-json-1.1', error.toBody());
+  send(response, observed.id, status, jsonContentType, error.toBody());
   observed.refused(name, status, error);
 }
 

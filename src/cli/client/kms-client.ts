@@ -4,6 +4,7 @@ import http from 'node:http';
 import https from 'node:https';
 import { text } from 'node:stream/consumers';
 import type { LoadedSettings } from '../../config/load-settings.js';
+import { jsonContentType } from '../../http/content-type.js';
 import { type SigningCredentials, signRequest } from '../../http/sigv4/signer.js';
 import { serviceUrl } from '../../server/readiness.js';
 import { findCredentials } from './credentials.js';
@@ -60,7 +61,7 @@ export class KmsClient {
   private async send(operation: string, body: Buffer): Promise<{ status: number | undefined; body: string }> {
     const headers = {
       host: this.url.host,
-      'content-type': 'application/x-amz-json-1.1',
+      'content-type': jsonContentType,
       'x-amz-target': `TrentService.${operation}`,
     };
     const signed = signRequest({ region: this.region, service: 'kms', headers, body }, this.credentials);
