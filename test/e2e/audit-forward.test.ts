@@ -160,6 +160,53 @@ test('a reader of the standard output that has stopped reading stops nothing', a
   child.stdout.destroy();
 });
 
+test('destinations that do not read, or answer what nobody has asked for, hold nobody up, and get all in the end', async () => {
+  const noise = Buffer.from('HTTP/1.1 400 what?\r\n\u0000\u00ff'.repeat(10_000), 'latin1');
+  const heard: Record<'slow' | 'noisy', { text: string; sockets: net.Socket[] }> = {
+    slow: { text: '', sockets: [] },
+    noisy: { text: '', sockets: [] },
+  };
+  const listening = async (who: keyof typeof heard, begin: (socket: net.Socket) => unknown) => {
+    const server = net.createServer((socket) => {
+      heard[who].sockets.push(socket);
+      socket.on('error', () => {}).setEncoding('utf8');
+      socket.on('data', (chunk: string) => {
+        heard[who].text += chunk;
+      });
+      begin(socket);
+      ends.push(() => socket.destroy());
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    ends.push(() => server.close());
+    return `syslog+tcp://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  };
+  let isStuck = true;
+  const slow = await listening('slow', (socket) => isStuck && socket.pause());
+  const noisy = await listening('noisy', (socket) => {
+    socket.write(noise);
+    socket.on('data', () => socket.write(noise));
+  });
+  service = await serviceTo(slow, noisy);
+  // more than sockets hold
+  const userAgent = 'x'.repeat(8_000);
+  const statuses = new Set<number>();
+  for (let i = 0; i < 1_500; i++) statuses.add((await send(service, { headers: { 'user-agent': userAgent } })).status);
+  expect(statuses).toEqual(new Set([400]));
+  const written = idsInFiles().length;
+  await within(15_000, async () => expect(idsIn(heard.noisy.text).length).toBeGreaterThanOrEqual(written));
+  expect(idsIn(heard.slow.text).length).toBe(0);
+  const begun = performance.now();
+  await service.stop();
+  expect(performance.now() - begun).toBeLessThan(20_000);
+  isStuck = false;
+  for (const socket of heard.slow.sockets) socket.resume();
+  await service.serve();
+  await within(15_000, async () => {
+    const known = new Set(idsIn(heard.slow.text));
+    for (const id of idsInFiles()) expect(known).toContain(id);
+  });
+});
+
 test('an address that is none is refused with a sentence', async () => {
   const { code, output } = await hsmKms('config', '--audit-forward', 'stdout,ftp://somewhere');
   expect([code, output]).toEqual([
