@@ -126,14 +126,6 @@ describeOfSqlite('it finds, and repairs', () => {
         toDo: /^chmod go= .+credentials/,
         repair: /^took the permissions of others from .+credentials/,
       },
-      'a lease of a clock that was ahead': {
-        spoil: () => onDatabase(`insert or replace into leases values ('key rotation', 'x', ${tomorrow()})`),
-        check: 'clock',
-        severity: 'error',
-        what: /Scheduled work is held .+key rotation/,
-        toDo: repairIt,
-        repair: /^ended the lease of key rotation/,
-      },
       'a deletion that is overdue': {
         spoil: () => onDatabase(pendingDeletion(yesterday(), keys[0]!)),
         check: 'due work',

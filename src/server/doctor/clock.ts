@@ -10,8 +10,6 @@ import type { Patient } from './patient.js';
 const tolerance = 60_000;
 /** How long timedatectl is waited for, in milliseconds. */
 const askMilliseconds = 3_000;
-/** How long any lease is taken for at the most, in milliseconds. */
-const longestLease = 120_000;
 
 export const clock: Check = {
   name: 'clock',
@@ -36,7 +34,7 @@ export const clock: Check = {
         ),
       );
     }
-    if (store) findings.push(...(await otherClock(store)), ...(await longLeases(store)));
+    if (store) findings.push(...(await otherClock(store)));
     return orWell(findings, `It is ${patient.now.toISOString()}, after all that was written before.`);
   },
 };
@@ -80,20 +78,6 @@ async function otherClock(store: Store): Promise<Finding[]> {
       `The clock of the database's machine is ${seconds} seconds ${difference > 0 ? 'ahead of' : 'behind'} this one's.`,
       'timedatectl set-ntp true, on both machines',
     ),
-  ];
-}
-
-/** Leases of a clock that was ahead: until it is their time, nobody does that work. */
-async function longLeases(store: Store): Promise<Finding[]> {
-  const limit = (await store.time()) + longestLease;
-  const held = await store.db.selectFrom('leases').selectAll().where('expires_at', '>', limit).execute();
-  if (held.length === 0) return [];
-  const names = held.map(({ task, expires_at }) => `${task} (until ${new Date(Number(expires_at)).toISOString()})`);
-  return [
-    error(`Scheduled work is held by a process whose clock was ahead: ${some(names)}.`, undefined, async () => {
-      await store.record((transaction) => transaction.deleteFrom('leases').where('expires_at', '>', limit).execute());
-      return names.map((name) => `ended the lease of ${name}`);
-    }),
   ];
 }
 
