@@ -3,7 +3,7 @@ import { relative } from 'node:path';
 /** Seconds of the suites that take longest, where it matters that they do not begin last. */
 const seconds = {
   'test/deployment/install': 80,
-  'test/containers/cluster': 47,
+  'test/containers/cluster': 30,
   'test/e2e/nodes-failures': 37,
   'test/e2e/token-crashes': 31,
   'test/e2e/audit-streams': 30,

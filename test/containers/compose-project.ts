@@ -21,6 +21,8 @@ export function whyNoCompose(): string | undefined {
 /** A project of its own of the files in the clone. */
 export class Project {
   private readonly name = randomName();
+  /** By service; docker compose takes half a second to tell. */
+  private readonly containers = new Map<string, string>();
 
   constructor(
     private readonly files: readonly string[],
@@ -39,12 +41,15 @@ export class Project {
   }
 
   async up(): Promise<void> {
+    this.containers.clear();
     await this.compose('up', '--detach', '--no-build');
   }
 
-  /** The id of a service's container. */
+  /** The id of a service's container, the same until the next `up`. */
   async container(service: string): Promise<string> {
-    return this.compose('ps', '--quiet', service);
+    const container = this.containers.get(service) ?? (await this.compose('ps', '--quiet', service));
+    this.containers.set(service, container);
+    return container;
   }
 
   async remove(): Promise<void> {
