@@ -6,6 +6,7 @@ import { measureFlood } from './flood.mjs';
 import { measureKeyGrowth } from './key-growth.mjs';
 import { measureMatrix } from './matrix.mjs';
 import { measureMemory } from './memory.mjs';
+import { measureProcesses } from './processes.mjs';
 
 /**
  * What a part works with.
@@ -34,6 +35,7 @@ export const parts = {
   flood: measureFlood,
   audit: measureAudit,
   changes: measureChanges,
+  processes: measureProcesses,
   matrix: measureMatrix,
   keys: measureKeyGrowth,
   memory: measureMemory,
@@ -50,6 +52,7 @@ export const parts = {
  * @property {import('./flood.mjs').FloodResult[]} [flood]
  * @property {import('./audit.mjs').AuditCost[]} [audit]
  * @property {import('./changes.mjs').ChangesCost[]} [changes]
+ * @property {import('./processes.mjs').ProcessesCost[]} [processes]
  * @property {import('./memory.mjs').MemoryResult[]} [memory]
  * @property {import('./decisions.mjs').DecisionTime[]} [decisions]
  */

@@ -164,6 +164,18 @@ export const tables = {
       ),
     ),
 
+  processes: ({ sections: { processes } }) =>
+    rowsOr(processes, (rows) =>
+      tableOf(
+        [
+          { title: 'arrangement', value: ({ arrangement }) => arrangement },
+          { title: 'Encrypt/s', value: ({ requestsPerSecond }) => requestsPerSecond },
+          { title: 'CPU us', value: ({ cpu }) => cpu },
+        ],
+        rows,
+      ),
+    ),
+
   memory: ({ sections: { memory } }) =>
     rowsOr(memory, (rows) =>
       tableOf(

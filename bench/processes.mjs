@@ -1,0 +1,58 @@
+import { bestOf } from './rounds.mjs';
+
+/**
+ * What an Encrypt costs one worker, each of two, and each of two services that share nothing but the machine: what two
+ * processes cost each other here whatever they do. CPU in microseconds per Encrypt.
+ *
+ * @typedef {object} ProcessesCost
+ * @property {string} arrangement
+ * @property {number} requestsPerSecond of all together
+ * @property {number} cpu
+ */
+
+const Plaintext = Buffer.alloc(32, 7);
+
+/** @type {import('./parts.mjs').Part} */
+export async function measureProcesses({ options, keep, progress, start }) {
+  const { clients, seconds, warmUpSeconds } = options;
+  const arrangements = [
+    { arrangement: 'one worker', services: [await start(1)] },
+    { arrangement: 'two workers of one service', services: [await start(2)] },
+    { arrangement: 'two services of one worker', services: [await start(1), await start(1)] },
+  ];
+  const rounds = arrangements.map(() => /** @type {Omit<ProcessesCost, 'arrangement'>[]} */ ([]));
+  for (const { services } of arrangements) {
+    for (const service of services) await service.warmUp(await encryptions(service), options.firstRequests);
+  }
+  for (let round = 0; round < options.rounds; round++) {
+    for (const [index, { services }] of arrangements.entries()) {
+      /** @type {Buffer[][]} */
+      const requests = [];
+      for (const service of services) requests.push(await encryptions(service));
+      // each arrangement has as many clients in all
+      const order = { clients: clients / services.length, seconds, warmUpSeconds };
+      const loads = await Promise.all(services.map((service, which) => service.load(requests[which] ?? [], order)));
+      rounds[index]?.push({
+        requestsPerSecond: sum(loads.map((load) => load.answers / load.seconds)),
+        cpu: sum(loads.flatMap((load) => load.cpu)) / sum(loads.map((load) => load.answers)),
+      });
+    }
+  }
+  const results = keep(/** @type {ProcessesCost[]} */ ([]));
+  for (const [index, { arrangement }] of arrangements.entries()) {
+    const best = bestOf(rounds[index] ?? []);
+    results.push({ arrangement, ...best });
+    progress(`Encrypt, ${arrangement}: ${best.cpu.toFixed(0)} us CPU`);
+  }
+}
+
+/** Of one key of the service's. @param {import('./service-under-test.mjs').ServiceUnderTest} service */
+async function encryptions(service) {
+  const KeyId = await service.keyOf({ KeySpec: 'SYMMETRIC_DEFAULT' });
+  return service.signAll('Encrypt', [{ KeyId, Plaintext }]);
+}
+
+/** @param {readonly number[]} values */
+function sum(values) {
+  return values.reduce((total, value) => total + value, 0);
+}
