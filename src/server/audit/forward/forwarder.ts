@@ -25,6 +25,7 @@ export class Forwarder {
   private readonly destination: Destination;
   private following: Promise<void> | undefined;
   private readonly over = new AbortController();
+  private isEnded = false;
   private fails = false;
 
   /** @param positions are moved on in place */
@@ -49,6 +50,7 @@ export class Forwarder {
     // keeps the process there, as the destinations' connections do not
     const late = wait(milliseconds, undefined, { signal: done.signal }).catch(() => {});
     await Promise.race([this.lastLook(), late]);
+    this.isEnded = true;
     await this.destination.end(late);
     done.abort();
   }
@@ -87,6 +89,8 @@ export class Forwarder {
         const position = this.positions[name] ?? 0;
         const bytes = linesAt(join(this.directory, name), position);
         if (bytes === undefined) break;
+        // a destination that has ended would begin anew, and keep this process
+        if (this.isEnded) return;
         await this.destination.send(bytes.toString().split('\n').slice(0, -1));
         this.positions[name] = position + bytes.length;
       }

@@ -72,8 +72,12 @@ export class SyslogStreamDestination implements Destination {
     });
   }
 
-  end(): void {
-    this.socket?.end();
+  async end(late: Promise<unknown>): Promise<void> {
+    const { socket } = this;
+    if (socket === undefined || socket.destroyed) return;
+    await Promise.race([new Promise<void>((resolve) => socket.end(resolve)), late]);
+    // what it does not take would keep this process
+    socket.destroy();
   }
 
   private async connected(): Promise<Socket> {
