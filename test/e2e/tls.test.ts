@@ -160,7 +160,7 @@ describe('renewal', () => {
       process.kill(service.supervisor, 'SIGHUP');
       expect(await untilServed('second')).toBeLessThan(2_000);
       // a worker that is being started has read the files already
-      await service.logged(/all workers have been replaced/, 45_000);
+      await service.logged(/all workers have been replaced/);
     });
     expect(requests).toBeGreaterThan(20);
   });

@@ -4,6 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { expect } from '@jest/globals';
 import { ckr, type FaultToken } from '../service/fault-token.js';
 import { type FaultRow, testUnderFaults, tokenTrouble } from '../service/under-fault.js';
+import { until } from '../service/within.js';
 
 /**
  * A worker that ends takes the requests with it that it has under way. A connection that it is handed when it has just
@@ -12,14 +13,12 @@ import { type FaultRow, testUnderFaults, tokenTrouble } from '../service/under-f
 const crashed = { refusals: [...tokenTrouble, 'connection lost', 'hang'], fresh: true } as const;
 
 /** All workers run again. */
-const allAreThere: FaultRow['afterwards'] = async ({ service }) => {
-  const end = Date.now() + 3_000;
-  while (service.workers.length < 2 && Date.now() < end) await wait(20);
-  expect(service.workers).toHaveLength(2);
-};
+const allAreThere: FaultRow['afterwards'] = ({ service }) =>
+  until('two workers run', () => service.workers.length === 2);
 
-const refusedLogins = (fault: FaultToken) => fault.calls().get('C_Login')?.faults ?? 0;
-let refusedBefore = 0;
+const faultsOf = (fault: FaultToken, name: string) => fault.calls().get(name)?.faults ?? 0;
+/** Logins that had failed before a fault. */
+let loginsBefore = 0;
 
 testUnderFaults({
   'a module that crashes': [
@@ -37,9 +36,11 @@ testUnderFaults({
     },
     {
       fault: 'at the start of the workers that replace the first',
-      begin: ({ fault }) =>
-        fault.set({ on: 'C_SignInit', crash: 'segv', next: 1 }, { on: 'C_Login', crash: 'segv', next: 2 }),
-      lasts: 1_500,
+      begin: ({ fault }) => {
+        loginsBefore = faultsOf(fault, 'C_Login');
+        return fault.set({ on: 'C_SignInit', crash: 'segv', next: 1 }, { on: 'C_Login', crash: 'segv', next: 2 });
+      },
+      goesOnUntil: ({ fault }) => faultsOf(fault, 'C_Login') === loginsBefore + 2,
       ...crashed,
       afterwards: allAreThere,
     },
@@ -52,8 +53,9 @@ testUnderFaults({
     {
       fault: 'while the token is gone, so that new workers find none',
       begin: async ({ fault }) => {
+        const before = faultsOf(fault, 'C_EncryptInit');
         await fault.set({ on: 'C_EncryptInit', crash: 'segv', next: 2 });
-        await wait(100);
+        await until('a worker crashes', () => faultsOf(fault, 'C_EncryptInit') > before);
         await fault.pullOut();
       },
       lasts: 5_000,
@@ -75,19 +77,20 @@ testUnderFaults({
     {
       fault: 'while the token refuses the PIN is replaced when the PIN file says another',
       begin: async ({ fault }) => {
-        refusedBefore = refusedLogins(fault);
+        loginsBefore = faultsOf(fault, 'C_Login');
         await fault.set(
           { on: 'C_EncryptInit', crash: 'segv', next: 1 },
           { on: 'C_Login', return: ckr('CKR_PIN_INCORRECT') },
         );
       },
-      lasts: 1_500,
+      goesOnUntil: ({ fault }) => faultsOf(fault, 'C_Login') > loginsBefore,
       end: async ({ fault, service }) => {
+        await wait(1_000);
         // tokens lock themselves after some wrong ones
-        expect(refusedLogins(fault)).toBe(refusedBefore + 1);
+        expect(faultsOf(fault, 'C_Login')).toBe(loginsBefore + 1);
+        await fault.clear();
         const pinFile = join(service.dataDir, 'token-user-pin');
         writeFileSync(pinFile, readFileSync(pinFile));
-        await fault.clear();
       },
       ...crashed,
       afterwards: allAreThere,

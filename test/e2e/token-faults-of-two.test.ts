@@ -6,7 +6,8 @@ import { ckr, FaultToken, type FaultyService, startOverFaultToken, whyNoFaultTok
 import { makeToken } from '../service/further-token.js';
 import { MixedLoad } from '../service/mixed-load.js';
 import { trustAnchorCertificate } from '../service/trust-anchor.js';
-import { recoveryMilliseconds, tokenTrouble } from '../service/under-fault.js';
+import { tokenTrouble } from '../service/under-fault.js';
+import { until } from '../service/within.js';
 
 const label = 'further token';
 const pin = 'pin-of-the-store';
@@ -41,7 +42,7 @@ const storeTrouble = [...tokenTrouble, 'KMSInvalidStateException'];
     ({ KeyId } = await faulty.service.newKey({ Origin: 'AWS_CLOUDHSM', CustomKeyStoreId }));
     load = await MixedLoad.prepare(faulty.service, 2);
     // each worker opens the store's token when it needs it first, and the own token opens the password
-    await storeWorksWithin(5_000);
+    await storeWorks();
   });
   afterEach(async () => {
     await faulty.fault.clear();
@@ -59,14 +60,10 @@ const storeTrouble = [...tokenTrouble, 'KMSInvalidStateException'];
     expect(Buffer.from(opened.Plaintext ?? [])).toEqual(Plaintext);
   };
 
-  /** Names of what uses of the key in the store are refused with, on new connections, until `work` is over. */
-  const refusedInStoreDuring = async (work: Promise<unknown>): Promise<string[]> => {
+  /** Names of what uses of the key in the store are refused with, on new connections: so many, and until more holds. */
+  const refusedInStore = async (uses: number, holds = (_: ReadonlySet<string>) => true): Promise<string[]> => {
     const names = new Set<string>();
-    let going = true;
-    work.finally(() => {
-      going = false;
-    });
-    while (going) {
+    for (let use = 0; use < uses || !holds(names); use++) {
       const client = faulty.service.newClient();
       await inStore(client).catch((error: Error) => names.add(error.name));
       client.destroy();
@@ -76,26 +73,22 @@ const storeTrouble = [...tokenTrouble, 'KMSInvalidStateException'];
   };
 
   /** On each worker. */
-  const storeWorksWithin = async (milliseconds: number): Promise<boolean> => {
-    const end = Date.now() + milliseconds;
-    while (Date.now() < end) if ((await refusedInStoreDuring(wait(100))).length === 0) return true;
-    return false;
-  };
+  const storeWorks = () => until('the key store works', async () => (await refusedInStore(10)).length === 0);
 
   test('fails, the own one: the key store goes on', async () => {
     load.start();
     await faulty.fault.set({ on: '*', return: ckr('CKR_DEVICE_ERROR') });
-    expect(await refusedInStoreDuring(wait(400))).toEqual([]);
+    expect(await refusedInStore(20, () => load.refusals > 4)).toEqual([]);
     const { refused, wrong } = await load.stop();
     expect(wrong).toEqual([]);
     expect([...new Set(refused.map(({ name }) => name))]).toEqual(['KMSInternalException']);
   });
 
   test('is gone, that of the key store: the own one goes on', async () => {
-    await load.recover(recoveryMilliseconds);
+    await load.recover();
     load.start();
     await further.pullOut();
-    const names = await refusedInStoreDuring(wait(500));
+    const names = await refusedInStore(20, (until) => until.size > 0 && load.attempts > 10);
     const { refused, wrong, answered } = await load.stop();
     expect({ refused, wrong }).toEqual({ refused: [], wrong: [] });
     expect(answered).toBeGreaterThan(10);
@@ -104,10 +97,10 @@ const storeTrouble = [...tokenTrouble, 'KMSInvalidStateException'];
   });
 
   test('is back, that of the key store', async () => {
-    await storeWorksWithin(8_000);
+    await storeWorks();
     await further.pullOut();
-    await refusedInStoreDuring(wait(1_500));
+    await refusedInStore(100, (names) => names.size > 0);
     await further.putBack();
-    expect(await storeWorksWithin(recoveryMilliseconds)).toBe(true);
+    await storeWorks();
   });
 });

@@ -123,7 +123,7 @@ test('a collector that refuses or hangs holds nobody up', async () => {
       return times.sort((one, other) => one - other)[25];
     };
     expect(await encryptOften()).toBeLessThan(100);
-    await service.logged(/traces cannot be sent/, 10_000);
+    await service.logged(/traces cannot be sent/);
     expect([...receiver.paths.keys()]).toEqual(['/here']);
     receiver.manner = 'hangs';
     expect(await encryptOften()).toBeLessThan(100);

@@ -9,9 +9,12 @@ import {
 } from 'node:crypto';
 import type { KMS } from '@aws-sdk/client-kms';
 import type { Service } from './service.js';
+import { patience } from './within.js';
 
-/** A request that takes longer counts as one that hangs, in milliseconds. */
-export const hangMilliseconds = 4_000;
+/** A request that takes longer counts as one that hangs, in milliseconds; however slow the machine is, others end. */
+const hangMilliseconds = 30_000;
+/** One that is made to see whether all works again is made anew after so long, in milliseconds. */
+const trialMilliseconds = 10_000;
 /** Ciphertexts and new keys that are looked at again when all is over. */
 const remembered = 8;
 
@@ -171,6 +174,11 @@ export class MixedLoad {
     return this.answered + this.refused.length + this.wrong.length;
   }
 
+  /** How many requests have been refused. */
+  get refusals(): number {
+    return this.refused.length;
+  }
+
   /** How many attempts are about one of each operation. */
   get round(): number {
     return Object.keys(this.operations).length;
@@ -186,7 +194,8 @@ export class MixedLoad {
   async onceEach(): Promise<void> {
     const client = this.service.newClient();
     try {
-      for (const operation of Object.values(this.operations)) await operation(client, AbortSignal.timeout(1_000));
+      for (const operation of Object.values(this.operations))
+        await operation(client, AbortSignal.timeout(trialMilliseconds));
     } finally {
       client.destroy();
     }
@@ -198,7 +207,7 @@ export class MixedLoad {
    * @returns after how many milliseconds it did
    * @throws Error with what still fails when it takes too long
    */
-  async recover(atMost: number): Promise<number> {
+  async recover(atMost = patience): Promise<number> {
     const start = performance.now();
     for (let inARow = 0; ; ) {
       const before = performance.now() - start;

@@ -11,6 +11,7 @@ import { copyInitialised } from './copy-of-data.js';
 import { ended } from './ended-command.js';
 import { testedDatabase } from './tested-database.js';
 import { testedToken } from './tested-token.js';
+import { patience } from './within.js';
 
 export { cleanEnvironment };
 
@@ -18,10 +19,6 @@ export const region = 'us-east-1';
 export const accountId = '000000000000';
 /** ARN of a user; the first administrator is called administrator. */
 export const userArn = (name: string) => `arn:aws:iam::${accountId}:user/${name}`;
-/** Longest start that is waited for, in milliseconds. */
-const startMilliseconds = 60_000;
-/** How long a line of the log is waited for, in milliseconds. */
-const logMilliseconds = 5_000;
 
 export interface ServiceOptions {
   readonly workers?: number;
@@ -143,10 +140,10 @@ export class Service {
    * The whole lines of the log that a pattern matches, once there is one: the log comes through a pipe, later than the
    * answer perhaps.
    *
-   * @throws Error when there is none after some seconds
+   * @throws Error when there is none
    */
-  async logged(pattern: RegExp, milliseconds = logMilliseconds): Promise<string[]> {
-    const end = Date.now() + milliseconds;
+  async logged(pattern: RegExp): Promise<string[]> {
+    const end = Date.now() + patience;
     for (;;) {
       const lines = this.stderr.split('\n').slice(0, -1);
       const found = lines.filter((line) => pattern.test(line));
@@ -184,7 +181,7 @@ export class Service {
       if (process.env.HSM_KMS_TEST_LOG) appendFileSync(process.env.HSM_KMS_TEST_LOG, text);
     });
     this.url = await new Promise((resolve, reject) => {
-      const late = setTimeout(() => reject(new Error(`the service does not start: ${this.stderr}`)), startMilliseconds);
+      const late = setTimeout(() => reject(new Error(`the service does not start: ${this.stderr}`)), patience);
       child.stdout?.setEncoding('utf8').on('data', (text: string) => {
         this.stdout += text;
         const [, url] = /^listening on (\S+)$/m.exec(this.stdout.slice(printedBefore)) ?? [];

@@ -3,13 +3,10 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ckr, type FaultConditions, type FaultToken, startOverFaultToken, whyNoFaultToken } from './fault-token.js';
 import { type LoadRefusal, MixedLoad } from './mixed-load.js';
 import { freePort, type Service, type ServiceOptions } from './service.js';
+import { until } from './within.js';
 
-/** Full service is back that long after the token is, at the latest, in milliseconds. */
-export const recoveryMilliseconds = 2_000;
 /** How long a fault lasts in the middle of the load, unless its row says otherwise: so often each operation is tried. */
 const rounds = 2;
-/** However slow the machine is, in milliseconds. */
-const longestRounds = 5_000;
 
 /** What clients may be told while a token does not work: it is not their fault, and another try may help. */
 export const tokenTrouble = [
@@ -30,8 +27,12 @@ export interface UnderFault {
 export interface FaultRow {
   readonly fault: string;
   readonly begin: (under: UnderFault) => Promise<void>;
+  /** How often it begins, each time when the last has happened; once, when left out. */
+  readonly times?: number;
   /** In milliseconds; for a number of requests, when left out. */
   readonly lasts?: number;
+  /** What it goes on for until it is so, at the least. */
+  readonly goesOnUntil?: (under: UnderFault) => boolean | Promise<boolean>;
   /** Operations that the fault is about, where the load does them seldom. */
   readonly does?: readonly string[];
   /** What must hold while the token does not work. */
@@ -66,8 +67,9 @@ export function answers(
 
 /**
  * Tests for rows, by the title of a group: a service over a token that fails, for all of them, a load, and each fault in
- * its middle. What holds for each: no answer is wrong, no key and no ciphertext is lost, nothing hangs, requests are refused with what the row allows only,
- * and 2 s after the token works there is full service without anybody's help.
+ * its middle. What holds for each: no answer is wrong, no key and no ciphertext is lost, nothing hangs, requests are
+ * refused with what the row allows only, and when the token works again there is full service without anybody's help; how
+ * soon is printed.
  */
 export function testUnderFaults(
   groups: Readonly<Record<string, readonly FaultRow[]>>,
@@ -82,6 +84,8 @@ export function testUnderFaults(
     let isWell = true;
     /** Nothing has happened since it was started. */
     let isFresh = true;
+    /** How long after each fault there was full service, in milliseconds. */
+    const recoveries: number[] = [];
     beforeAll(async () => {
       // the same port after a restart, for the load's clients
       const { service, fault, ...faulty } = await startOverFaultToken({
@@ -91,14 +95,17 @@ export function testUnderFaults(
       end = faulty.end;
       under = { service, fault, load: await MixedLoad.prepare(service) };
     });
-    afterAll(() => end?.());
+    afterAll(() => {
+      console.info(`full service was back after ${recoveries.map((each) => each.toFixed()).join(', ')} ms`);
+      return end?.();
+    });
 
     const check = async (row: FaultRow) => {
       const isFit = row.fresh ? isFresh : isWell || (await isWellAgain(under));
       if (!isFit) await startAnew(under);
       isFresh = false;
       isWell = false;
-      await checkRow(under, row);
+      recoveries.push(await checkRow(under, row));
       isWell = row.fresh !== true;
     };
     for (const [title, rows] of Object.entries(groups)) {
@@ -109,25 +116,30 @@ export function testUnderFaults(
   });
 }
 
-async function checkRow(under: UnderFault, row: FaultRow): Promise<void> {
+/** @returns after how many milliseconds there was full service */
+async function checkRow(under: UnderFault, row: FaultRow): Promise<number> {
   const { fault, load } = under;
-  const { refusals = [], refusedOperations } = row;
-  const faultsBefore = fault.faults;
+  const { refusals = [], refusedOperations, times = 1 } = row;
   load.start();
   let failure: unknown;
   try {
     await attempts(load, 0.5);
-    await row.begin(under);
-    const doing = Promise.all((row.does ?? []).map((operation) => load.alsoDo(operation)));
-    await (row.lasts === undefined ? attempts(load, rounds, () => fault.faults > faultsBefore) : wait(row.lasts));
-    await row.meanwhile?.(under);
-    await doing;
+    for (let time = 0; time < times; time++) {
+      const faultsUntilNow = fault.faults;
+      await row.begin(under);
+      const doing = Promise.all((row.does ?? []).map((operation) => load.alsoDo(operation)));
+      await (row.lasts === undefined ? attempts(load, rounds / times) : wait(row.lasts));
+      await until('the fault has happened', () => fault.faults > faultsUntilNow);
+      await until('what the fault goes on for', () => row.goesOnUntil?.(under) ?? true);
+      await row.meanwhile?.(under);
+      await doing;
+    }
     await (row.end ? row.end(under) : fault.clear());
   } catch (error) {
     failure = error;
     await fault.clear();
   }
-  const recovery = await load.recover(recoveryMilliseconds).catch((error: Error) => error);
+  const recovery = await load.recover().catch((error: Error) => error);
   const { answered, refused, wrong } = await load.stop();
   if (failure) throw failure;
   const notAllowed = refused.filter(
@@ -136,17 +148,15 @@ async function checkRow(under: UnderFault, row: FaultRow): Promise<void> {
   const found = { wrong, notAllowed: countOf(notAllowed), recovery };
   expect(found).toEqual({ wrong: [], notAllowed: {}, recovery: expect.any(Number) });
   expect(answered).toBeGreaterThan(0);
-  // else the row has tested nothing
-  expect(fault.faults).toBeGreaterThan(faultsBefore);
   await load.expectNothingLost();
   await row.afterwards?.(under, refused);
+  return recovery as number;
 }
 
-/** Waits until each operation was tried so often and more holds, or for a time that is long enough for everything. */
-async function attempts(load: MixedLoad, times: number, holds = () => true): Promise<void> {
+/** Waits until each operation was tried so often, on the average. */
+function attempts(load: MixedLoad, times: number): Promise<void> {
   const end = load.attempts + times * load.round;
-  const late = Date.now() + longestRounds;
-  while ((load.attempts < end || !holds()) && Date.now() < late) await wait(5);
+  return until('each operation is tried', () => load.attempts >= end);
 }
 
 function countOf(refused: readonly LoadRefusal[]): Record<string, number> {
