@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { EventStream, type Interruption, type StreamSettings } from '../../src/audit/event-stream.js';
 import { readEvents, streamFiles } from '../service/audit.js';
-import { within } from '../service/within.js';
+import { patience, within } from '../service/within.js';
 
 let directory: string;
 let stream: EventStream;
@@ -100,7 +100,7 @@ test('after an error of the file itself it goes on in a new stream, which says w
   await expect(stream.durable()).rejects.toThrow('EBADF');
   expect(stream.trouble).toBe(failures[0]);
   stream.withhold('the request');
-  await within(2_000, async () => expect(interruptions).toHaveLength(1));
+  await within(patience, async () => expect(interruptions).toHaveLength(1));
   expect(interruptions[0]).toMatchObject({ lost: 0, withheld: ['the request'], withheldCount: 1 });
   await stream.end();
   const events = readEvents(directory);
@@ -118,11 +118,11 @@ test('a directory that comes back is written to again; of what found no room it 
   await stream.end();
   rmSync(directory, { recursive: true });
   open();
-  await within(2_000, async () => expect(failures).toHaveLength(1));
+  await within(patience, async () => expect(failures).toHaveLength(1));
   const filling = 'x'.repeat(2 ** 20);
   for (let i = 0; i < 20; i++) stream.append(event('filling', { filling }));
   mkdirSync(directory);
-  await within(5_000, async () => expect(interruptions).toHaveLength(1));
+  await within(patience, async () => expect(interruptions).toHaveLength(1));
   const lost = interruptions[0]?.lost ?? 0;
   expect(lost).toBeGreaterThan(0);
   await stream.flush();
@@ -139,7 +139,7 @@ test.each([['removed'], ['replaced']])(
     rmSync(join(directory, file));
     if (how === 'replaced') appendFileSync(join(directory, file), '');
     stream.append(event('during'));
-    await within(2_000, async () => expect(interruptions).toHaveLength(1));
+    await within(patience, async () => expect(interruptions).toHaveLength(1));
     expect(interruptions[0]?.reason).toBe(`${file} was removed or replaced while it was written`);
     await stream.end();
     expect(began).toHaveLength(2);
@@ -152,7 +152,7 @@ test('in buffered, too, it is noticed when the file is forced to the disk', asyn
   await stream.flush();
   rmSync(join(directory, streamFiles(directory)[0] ?? ''));
   stream.append(event('lost with its file'));
-  await within(3_000, async () => expect(failures.map(({ message }) => message)).toEqual([expect.any(String)]));
+  await within(patience, async () => expect(failures.map(({ message }) => message)).toEqual([expect.any(String)]));
   stream.append(event('after'));
   await stream.end();
   expect(names()).toContain('after');
@@ -161,7 +161,7 @@ test('in buffered, too, it is noticed when the file is forced to the disk', asyn
 test('behind the end comes nothing: not that it is written again, not what somebody adds late', async () => {
   rmSync(directory, { recursive: true });
   open();
-  await within(2_000, async () => expect(failures).toHaveLength(1));
+  await within(patience, async () => expect(failures).toHaveLength(1));
   mkdirSync(directory);
   const ended = stream.end();
   stream.append(event('late'));
@@ -174,7 +174,7 @@ test('behind the end comes nothing: not that it is written again, not what someb
 test('what cannot be written to its end has none', async () => {
   rmSync(directory, { recursive: true });
   open();
-  await within(2_000, async () => expect(failures).toHaveLength(1));
+  await within(patience, async () => expect(failures).toHaveLength(1));
   expect(await stream.end()).toBeUndefined();
   mkdirSync(directory);
   await new Promise((resolve) => setTimeout(resolve, 300));

@@ -6,7 +6,7 @@ import { EventStream, type Interruption } from '../../src/audit/event-stream.js'
 import { type RequestAuditPolicy, StreamedRequestAudit } from '../../src/audit/request-audit.js';
 import { type EndedRequest, RequestRecords } from '../../src/audit/request-record.js';
 import { readEvents } from '../service/audit.js';
-import { within } from '../service/within.js';
+import { patience, within } from '../service/within.js';
 
 let directory: string;
 let stream: EventStream;
@@ -44,7 +44,7 @@ const request = (id: string): EndedRequest => ({
 async function inTrouble(policy: RequestAuditPolicy): Promise<StreamedRequestAudit> {
   rmSync(directory, { recursive: true });
   const audit = open(policy);
-  await within(2_000, async () => expect(stream.trouble).toBeDefined());
+  await within(patience, async () => expect(stream.trouble).toBeDefined());
   return audit;
 }
 
@@ -73,7 +73,7 @@ describe('while events cannot be written', () => {
     if (policy.failOpen) expect(refuses).not.toThrow();
     else expect(refuses).toThrow(withheld);
     mkdirSync(directory);
-    await within(2_000, async () => expect(interruptions).toHaveLength(1));
+    await within(patience, async () => expect(interruptions).toHaveLength(1));
     expect(interruptions[0]?.withheld).toEqual(expected === withheld ? ['one'] : []);
     await stream.flush();
     expect(readEvents(directory).filter(({ requestID }) => requestID === 'one')).toHaveLength(1);

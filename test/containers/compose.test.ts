@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { freePort } from '../service/service.js';
+import { freePort } from '../service/free-port.mjs';
 import { Project, whyNoCompose } from './compose-project.js';
 import { docker } from './engine.js';
 import { buildMilliseconds, serviceImage, softHsmImage } from './image.js';

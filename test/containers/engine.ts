@@ -2,7 +2,7 @@ import { execFile, execFileSync } from 'node:child_process';
 import { promisify } from 'node:util';
 
 /** What an engine is given to answer, in milliseconds. */
-const answerMilliseconds = 10_000;
+const answerMilliseconds = 60_000;
 /** A build prints much. */
 const maxBuffer = 64 * 1024 * 1024;
 

@@ -9,12 +9,12 @@ import { type Credentials, region } from '../service/service.js';
 import { docker, type Printed, tryDocker } from './engine.js';
 
 /** Longest start that is waited for, in milliseconds. */
-const startMilliseconds = 30_000;
+const startMilliseconds = 120_000;
 const pollMilliseconds = 50;
 /** What a service that listens is given to answer, in milliseconds. */
 const answerMilliseconds = 2_000;
-/** What a start that is refused may take, in milliseconds: with the container's own making, on a busy machine. */
-export const refusalMilliseconds = 15_000;
+/** A start that should be refused and is not is ended after so long, in milliseconds, however slow the machine is. */
+export const refusalMilliseconds = 120_000;
 
 /** What the image promises to work under. */
 export const hardened = ['--read-only', '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges'] as const;

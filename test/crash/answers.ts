@@ -1,7 +1,7 @@
 import { LossError, UnansweredError } from './facet.js';
 
 /** Longer than the service lets anything take, in milliseconds. */
-export const answerMilliseconds = 30_000;
+export const answerMilliseconds = 120_000;
 
 const lostConnection = /ECONN|EPIPE|socket hang up/;
 

@@ -15,7 +15,7 @@ import type { Alias, Artefact, KeyModel, Model } from './model.js';
 /** Requests that are under way together. */
 const concurrency = 6;
 /** How often, and after which pause in milliseconds, what was not answered is asked again: workers are replaced meanwhile. */
-const patience = { attempts: 40, milliseconds: 250 } as const;
+const patience = { attempts: 400, milliseconds: 250 } as const;
 
 /** Does something with each, some at a time. What is lost is told, and the rest goes on. */
 async function each<T>(

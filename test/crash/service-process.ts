@@ -9,9 +9,9 @@ import { cleanEnvironment } from '../service/clean-environment.js';
 import { ended } from '../service/ended-command.js';
 
 /** A start that takes longer has failed, in milliseconds. */
-const startMilliseconds = 30_000;
+const startMilliseconds = 120_000;
 /** Workers whose supervisor is gone answer what is under way, and end: longer than their drain, in milliseconds. */
-const endMilliseconds = 20_000;
+const endMilliseconds = 120_000;
 
 /** The service as an operator starts it, with two workers and a token of its own, in a process group that can be killed. */
 export class ServiceProcess {

@@ -11,7 +11,7 @@ export interface CrashStore {
 }
 
 /** After a SIGKILL, PostgreSQL's other processes need a moment to end, before it can start again. */
-const starts = { attempts: 20, milliseconds: 200 } as const;
+const starts = { attempts: 500, milliseconds: 200 } as const;
 
 async function startAgain(server: TestPostgres): Promise<void> {
   for (let attempt = 1; ; attempt++) {

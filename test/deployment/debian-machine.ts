@@ -7,7 +7,7 @@ import { builtOnce, projectRoot } from '../containers/image.js';
 import { randomName } from '../containers/service-container.js';
 
 /** Longest boot that is waited for, in milliseconds. */
-const bootMilliseconds = 30_000;
+const bootMilliseconds = 120_000;
 /** What an installation is made from, and what spares it compiling. */
 const checkout = ['LICENSE', 'README.md', 'docs', 'package.json', 'package-lock.json', 'scripts', 'src', 'systemd'];
 const built = ['tsconfig.json', 'node_modules'];

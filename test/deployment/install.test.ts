@@ -4,7 +4,7 @@ import { commandsUnder } from './documented-commands.js';
 
 const describeOnMachine = whyNoMachine() ? describe.skip : describe;
 /** Copying and building take that long on a busy machine, in milliseconds. */
-const installMilliseconds = 240_000;
+const installMilliseconds = 600_000;
 
 /** Run by Node in the clone with the AWS SDK there: what a client does. Prints what was decrypted. */
 const client = `

@@ -85,7 +85,7 @@ describe('without systemd, under the same restrictions', () => {
 
   async function until(condition: () => boolean): Promise<void> {
     for (let waited = 0; !condition(); waited += 20) {
-      if (waited > 30_000) throw new Error(`it did not come to that: ${JSON.stringify(messages)} ${printed}`);
+      if (waited > 120_000) throw new Error(`it did not come to that: ${JSON.stringify(messages)} ${printed}`);
       await new Promise((done) => setTimeout(done, 20));
     }
   }

@@ -13,7 +13,7 @@ import {
 import { call } from '../service/http.js';
 import { Service } from '../service/service.js';
 import { SmallDisk, whyNoSmallDisk } from '../service/small-disk.js';
-import { within } from '../service/within.js';
+import { patience, within } from '../service/within.js';
 
 const whyNot = whyNoSmallDisk();
 if (whyNot !== undefined) console.warn(`SKIPPED, the tests of audit logs on disks that are full: ${whyNot}`);
@@ -80,7 +80,7 @@ const isAnswered = async () => expect((await call(service, 'ListKeys', {})).stat
       expect(logged).toHaveLength(1);
       expect(service.stderr).not.toMatch(/"request failed"/);
       full.makeRoom();
-      await within(5_000, isAnswered);
+      await within(patience, isAnswered);
       await service.logged(/the audit log is written again/);
       await service.stop();
       const [resumed] = serviceEvents(service, 'ResumeAudit');

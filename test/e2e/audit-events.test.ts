@@ -7,7 +7,7 @@ import { identity, newUser, putPolicy } from '../service/identities.js';
 import { outcomeOf } from '../service/refusal.js';
 import { accountId, type Credentials, Service, userArn } from '../service/service.js';
 import { assumeRole, roleArn, sessionOf, sts } from '../service/sts.js';
-import { within } from '../service/within.js';
+import { patience, within } from '../service/within.js';
 
 let service: Service;
 let nobody: Credentials;
@@ -25,16 +25,16 @@ beforeAll(async () => {
   ({ KeyId, Arn } = await service.newKey());
   const Plaintext = Buffer.from('of the table');
   ({ CiphertextBlob } = (await service.kms.encrypt({ KeyId, Plaintext })) as { CiphertextBlob: Uint8Array });
+  await within(patience, async () => expect(requestEvents(service)).toHaveLength(2));
 });
 afterAll(() => service?.end());
 
 /** The events of what was done, and of nothing else. */
 async function eventsOf(work: () => Promise<unknown>, count = 1): Promise<AuditEvent[]> {
-  await settled();
   const before = new Set(requestEvents(service).map(({ eventID }) => eventID));
   await work();
   let events: AuditEvent[] = [];
-  await within(3_000, async () => {
+  await within(patience, async () => {
     events = requestEvents(service).filter(({ eventID }) => !before.has(eventID));
     expect(events.length).toBeGreaterThanOrEqual(count);
   });
@@ -43,7 +43,7 @@ async function eventsOf(work: () => Promise<unknown>, count = 1): Promise<AuditE
   return events;
 }
 
-/** Longer than an event waits. */
+/** Longer than an event waits, where nothing is slow: what comes later is not looked for. */
 const settled = () => new Promise((resolve) => setTimeout(resolve, 120));
 
 const administrator = { type: 'IAMUser', userName: 'administrator', arn: userArn('administrator'), accountId };

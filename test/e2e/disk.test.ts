@@ -7,6 +7,7 @@ import { Service } from '../service/service.js';
 import { SmallDisk, whyNoSmallDisk } from '../service/small-disk.js';
 import { testOfSqlite } from '../service/tested-database.js';
 import { testedToken, whyLacking } from '../service/tested-token.js';
+import { until } from '../service/within.js';
 
 const whyNot = whyNoSmallDisk() ?? whyLacking("the service's own SoftHSM2");
 if (whyNot !== undefined) console.warn(`SKIPPED, the tests of disks that are full or fail: ${whyNot}`);
@@ -88,6 +89,7 @@ const newKeyRefused = { name: 'KMSInternalException' };
 async function expectPatientWorkers(): Promise<void> {
   const [worker] = service.workers;
   process.kill(worker as number, 'SIGKILL');
+  await until('another starts', () => service.workers.length === 1 && service.workers[0] !== worker);
   await wait(1_500);
   expect(service.workers).toHaveLength(1);
   expect(await service.logged(/a worker ended and is replaced/)).toHaveLength(1);
@@ -95,9 +97,7 @@ async function expectPatientWorkers(): Promise<void> {
 
 /** The worker that has waited is at work. */
 async function expectReady(): Promise<void> {
-  const end = Date.now() + 10_000;
-  while (!(await fetch(`${service.url}/readyz`)).ok && Date.now() < end) await wait(50);
-  expect((await fetch(`${service.url}/readyz`)).status).toBe(200);
+  await until('it is ready', async () => (await fetch(`${service.url}/readyz`)).ok);
 }
 
 /** What a service says that cannot start. */

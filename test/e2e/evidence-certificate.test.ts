@@ -22,7 +22,7 @@ beforeAll(async () => {
   const { code, output } = await hsmKms('init', '--data-dir', dataDir, '--seed-file', at('seed.json'));
   if (code !== 0) throw new Error(output);
   ca = new CertificateAuthority(directory, 'ca');
-}, 60_000);
+});
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 const openssl = (...parameters: string[]): string =>

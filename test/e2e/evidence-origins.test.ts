@@ -49,7 +49,7 @@ describeWith("the service's own SoftHSM2", 'evidence on keys that are not genera
     await kms.connectCustomKeyStore({ CustomKeyStoreId });
     ids.stored = (await service.newKey({ Origin: 'AWS_CLOUDHSM', CustomKeyStoreId })).KeyId;
     made = await makeEvidence(service.dataDir, directory, '--all');
-  }, 60_000);
+  });
   afterAll(async () => {
     await service?.end();
     rmSync(directory, { recursive: true, force: true });

@@ -34,7 +34,7 @@ beforeAll(async () => {
   page = join(directory, 'report.html');
   const { code, errors } = await evidenceElsewhere('verify', made.file, '--trust', made.trust, '--html', page);
   if (code === 1) throw new Error(errors);
-}, 60_000);
+});
 afterAll(async () => {
   await service?.end();
   rmSync(directory, { recursive: true, force: true });

@@ -36,7 +36,7 @@ beforeAll(async () => {
   trust = readFileSync(made.trust, 'utf8');
   text = readFileSync(made.file, 'utf8');
   otherText = JSON.stringify((await makeEvidence(dataDir, directory, keys[1], '--challenge', nonce)).bundle);
-}, 60_000);
+});
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 /** Whether a verifier believes it. */

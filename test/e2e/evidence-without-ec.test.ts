@@ -43,7 +43,7 @@ describeIfPossible(`over a token that makes no keys on elliptic curves${why ? ` 
     inTrouble = await evidence(service.dataDir, keyId);
     await fault.set('no-ec');
     made = await makeEvidence(service.dataDir, directory, keyId);
-  }, 60_000);
+  });
   afterAll(async () => {
     await service?.end();
     fault?.end();

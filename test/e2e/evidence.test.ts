@@ -41,7 +41,7 @@ beforeAll(async () => {
   audit = join(service.dataDir, 'audit');
   objectsBefore = testedToken.objects(service.dataDir);
   made = await makeEvidence(service.dataDir, directory, '--all', '--challenge', nonce);
-}, 60_000);
+});
 afterAll(async () => {
   await service?.end();
   rmSync(directory, { recursive: true, force: true });

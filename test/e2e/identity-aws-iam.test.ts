@@ -14,7 +14,7 @@ let service: Service;
 beforeAll(async () => {
   service = await Service.start();
   for (const [file, text] of Object.entries(files)) writeFileSync(join(service.dataDir, file), text);
-}, 60_000);
+});
 afterAll(() => service?.end());
 
 const policyArn = `arn:aws:iam::${accountId}:policy/shared/own`;

@@ -13,6 +13,7 @@ import {
 } from '../service/identities.js';
 import { refusal, refusalName } from '../service/refusal.js';
 import { accountId, type Credentials, hsmKms, Service, userArn } from '../service/service.js';
+import { patience } from '../service/within.js';
 
 let service: Service;
 beforeAll(async () => {
@@ -149,7 +150,7 @@ describe('an access key', () => {
     const lastUsed = async ({ accessKeyId }: Credentials) =>
       (await identityJson(service, 'get-access-key-last-used', '--access-key-id', accessKeyId)).AccessKeyLastUsed;
     let used = await lastUsed(first);
-    for (const until = Date.now() + 5_000; Date.now() < until && !(Date.parse(used.LastUsedDate) > before); ) {
+    for (const until = Date.now() + patience; Date.now() < until && !(Date.parse(used.LastUsedDate) > before); ) {
       used = await lastUsed(first);
     }
     expect(Date.parse(used.LastUsedDate)).toBeGreaterThan(before);

@@ -6,6 +6,7 @@ import { sql, tokenObjects } from '../service/database.js';
 import { ownKeyLabels } from '../service/further-token.js';
 import { refusal, refusalName } from '../service/refusal.js';
 import { Service } from '../service/service.js';
+import { until } from '../service/within.js';
 
 let service: Service;
 beforeAll(async () => {
@@ -30,13 +31,7 @@ const opens = async (CiphertextBlob: Uint8Array) => {
 const incorrect = { name: 'IncorrectKeyMaterialException', message: '' };
 
 /** Waits for a scheduled task. */
-async function eventually(holds: () => Promise<boolean> | boolean): Promise<void> {
-  const end = Date.now() + 10_000;
-  while (!(await holds())) {
-    if (Date.now() > end) throw new Error('it did not happen within ten seconds');
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
+const eventually = (holds: () => Promise<boolean> | boolean) => until('a scheduled task', holds);
 const expire = (materialId: string) =>
   sql(service, 'update key_materials set expires_at = ? where id = ?', Date.now() - 1, materialId);
 

@@ -27,7 +27,7 @@ describeWith("the service's own SoftHSM2", 'tokens of key stores', () => {
         flags.push('--key-stores', JSON.stringify(keyStores));
       },
     });
-  }, 60_000);
+  });
   afterAll(() => service?.end());
 
   test.each(stores)('the keys of a store are in its token: %s', async (label, pin, CloudHsmClusterId, _choice) => {

@@ -5,9 +5,11 @@ import type { CreateKeyRequest, KeyMetadata, KMS } from '@aws-sdk/client-kms';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { sql } from '../service/database.js';
 import { keyLabels, makeToken, ownKeyLabels } from '../service/further-token.js';
+import { metricsOnce } from '../service/metrics.js';
 import { refusal, refusalName } from '../service/refusal.js';
 import { Service } from '../service/service.js';
 import { trustAnchorCertificate } from '../service/trust-anchor.js';
+import { patience, until, within } from '../service/within.js';
 
 const pin = 'pin-of-the-store';
 const clusterId = 'cluster-aaaaaaaaaaa';
@@ -200,11 +202,10 @@ describe('while the store is disconnected', () => {
     const logged = (what: string) => service.stderr.split(`the token of a custom key store is ${what}`).length - 1;
     const before = { open: logged('open'), closed: logged('closed') };
     await disconnect();
-    for (let each = 0; each < 50 && logged('closed') < before.closed + 2; each++) await wait(100);
-    expect(logged('closed')).toBe(before.closed + 2);
+    await until('both have closed it', () => logged('closed') === before.closed + 2);
     await connect();
     await onAllWorkers((kms) => kms.encrypt({ KeyId, Plaintext }));
-    expect(logged('open')).toBe(before.open + 2);
+    await until('both have opened it', () => logged('open') === before.open + 2);
   });
 });
 
@@ -220,15 +221,17 @@ test('while its token is gone its keys cannot be used, but the own ones can; aft
       expect(['KeyUnavailableException', 'KMSInvalidStateException']).toContain(refused);
       await kms.encrypt({ KeyId: own.KeyId, Plaintext });
     });
-    await wait(1_200);
-    await onAllWorkers(async (kms) => {
-      expect(await refusal(kms.encrypt({ KeyId, Plaintext }))).toEqual({
-        name: 'KMSInvalidStateException',
-        message: expect.stringContaining('CLUSTER_NOT_FOUND'),
-      });
-      expect(await refusalName(newKey())).toBe('CustomKeyStoreInvalidStateException');
-      await kms.encrypt({ KeyId: own.KeyId, Plaintext });
-    });
+    // soon, as each worker tries again
+    await within(patience, () =>
+      onAllWorkers(async (kms) => {
+        expect(await refusal(kms.encrypt({ KeyId, Plaintext }))).toEqual({
+          name: 'KMSInvalidStateException',
+          message: expect.stringContaining('CLUSTER_NOT_FOUND'),
+        });
+        expect(await refusalName(newKey())).toBe('CustomKeyStoreInvalidStateException');
+        await kms.encrypt({ KeyId: own.KeyId, Plaintext });
+      }).then(() => {}),
+    );
     expect((await fetch(`${service.url}/readyz`)).status).toBe(200);
   } finally {
     renameSync(`${directory}.away`, directory);
@@ -251,7 +254,12 @@ test('a stop, a kill of the service and a kill of a worker need nobody to connec
   await service.serve();
   await expectDecrypted();
   process.kill(service.workers[0] as number, 'SIGKILL');
-  await wait(2_000);
+  await metricsOnce(
+    service,
+    (metrics) =>
+      metrics.sum('hsm_kms_worker_replacements_total') === 1 &&
+      metrics.sum('hsm_kms_workers', { state: 'ready' }) === 2,
+  );
   await expectDecrypted();
 });
 
@@ -288,16 +296,13 @@ test('a due deletion waits for the connection, then destroys the object; a store
   );
   await service.kms.scheduleKeyDeletion({ KeyId: own.KeyId });
   sql(service, 'update keys set deletion_at = ? where deletion_at is not null', Date.now() - 1_000);
-  await wait(1_000);
-  expect(await refusalName(metadata(own.KeyId))).toBe('NotFoundException');
+  const gone = async (id: string) => (await refusal(metadata(id)).catch(() => undefined))?.name === 'NotFoundException';
+  await until('the own key is deleted', () => gone(own.KeyId));
   expect((await metadata(KeyId)).KeyState).toBe('PendingDeletion');
   expect(await keysInStore()).toContain(KeyId);
 
   await connect();
-  const gone = async (id: string) => (await refusal(metadata(id)).catch(() => undefined))?.name === 'NotFoundException';
-  for (let each = 0; each < 50 && !(await Promise.all(ids.map(({ id }) => gone(id)))).every(Boolean); each++) {
-    await wait(100);
-  }
+  await until('those of the store are', async () => (await Promise.all(ids.map(({ id }) => gone(id)))).every(Boolean));
   expect(await refusalName(metadata(KeyId))).toBe('NotFoundException');
   const left = await keysInStore();
   expect(ids.filter(({ id }) => left.includes(id))).toEqual([]);

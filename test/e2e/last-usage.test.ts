@@ -2,6 +2,7 @@ import type { KeyLastUsageData, KMS } from '@aws-sdk/client-kms';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { refusalName } from '../service/refusal.js';
 import { Service } from '../service/service.js';
+import { patience } from '../service/within.js';
 
 let service: Service;
 let kms: KMS;
@@ -18,7 +19,7 @@ beforeEach(async () => {
 
 /** The last use, once it is of the operation that is waited for. @throws Error when that takes too long */
 async function lastUse(operation: string | undefined, keyId = KeyId): Promise<KeyLastUsageData | undefined> {
-  const end = Date.now() + 5_000;
+  const end = Date.now() + patience;
   for (;;) {
     const { KeyLastUsage } = await kms.getKeyLastUsage({ KeyId: keyId });
     if (KeyLastUsage?.Operation === operation) return KeyLastUsage;

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type ReadMetrics, readMetrics } from '../service/metrics.js';
 import { describeNodes, Nodes } from '../service/nodes.js';
 import type { TestPostgres } from '../service/postgres/server.mjs';
-import { within } from '../service/within.js';
+import { patience, within } from '../service/within.js';
 
 /** What clients are told while the database is away. */
 const faultOfService = /^(KMSInternalException|DependencyTimeoutException|ThrottlingException)$/;
@@ -102,7 +102,7 @@ describeNodes('failures under several nodes', () => {
     /** Waits until every one of these nodes has answered so much more. */
     async goesOn(which: readonly number[], more = 20): Promise<void> {
       const before = [...this.answered];
-      await within(20_000, async () => {
+      await within(patience, async () => {
         for (const node of which) expect(this.answered[node]).toBeGreaterThan((before[node] ?? 0) + more);
       });
     }
@@ -120,10 +120,12 @@ describeNodes('failures under several nodes', () => {
     await load.goesOn(everyNode);
     await end();
     await wait(away);
-    const said = await Promise.all(everyNode.map(readiness));
-    expect(said).toEqual(Array(3).fill('503 not ready: the database does not answer\n'));
-    const metrics = await Promise.all(nodes.services.map(readMetrics));
-    if (away > 5_000) for (const each of metrics) expect(refusedRequests(each)).toBeGreaterThan(0);
+    await within(patience, async () => {
+      const said = await Promise.all(everyNode.map(readiness));
+      expect(said).toEqual(Array(3).fill('503 not ready: the database does not answer\n'));
+      const metrics = await Promise.all(nodes.services.map(readMetrics));
+      if (away > 5_000) for (const each of metrics) expect(refusedRequests(each)).toBeGreaterThan(0);
+    });
     await nodes.commons.postgres.run();
     await load.goesOn(everyNode);
     await load.end();

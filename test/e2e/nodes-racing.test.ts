@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { describeNodes, Nodes } from '../service/nodes.js';
 import { outcomeOf, refusalName } from '../service/refusal.js';
 import { hsmKms } from '../service/service.js';
-import { within } from '../service/within.js';
+import { patience, within } from '../service/within.js';
 
 describeNodes('several nodes at the same time', () => {
   let nodes: Nodes;
@@ -34,7 +34,7 @@ describeNodes('several nodes at the same time', () => {
       const keys = await Promise.all(Array.from({ length: 8 }, newKey));
       for (const KeyId of keys) await kms.enableKeyRotation({ KeyId });
       await past('next_rotation_at', keys);
-      await within(15_000, async () => {
+      await within(patience, async () => {
         await nodes.execute('delete from leases');
         const listed = await Promise.all(keys.map((KeyId) => kms.listKeyRotations({ KeyId })));
         expect(listed.map(({ Rotations = [] }) => Rotations.length)).toEqual(keys.map(() => 1));
@@ -55,7 +55,7 @@ describeNodes('several nodes at the same time', () => {
       const keys = await Promise.all(Array.from({ length: 4 }, newKey));
       for (const KeyId of keys) await kms.scheduleKeyDeletion({ KeyId });
       await past('deletion_at', keys);
-      await within(15_000, async () => {
+      await within(patience, async () => {
         for (const client of nodes.clients) {
           for (const KeyId of keys) expect(await refusalName(client.describeKey({ KeyId }))).toBe('NotFoundException');
         }
@@ -79,8 +79,10 @@ describeNodes('several nodes at the same time', () => {
       for (const name of refused) expect(name).toMatch(/^ConflictException$/);
       expect(answered.length).toBeGreaterThan(0);
       for (const client of nodes.clients) {
-        const { Rotations = [] } = await client.listKeyRotations({ KeyId });
-        expect(Rotations).toHaveLength(answered.length);
+        await within(patience, async () => {
+          const { Rotations = [] } = await client.listKeyRotations({ KeyId });
+          expect(Rotations).toHaveLength(answered.length);
+        });
       }
     });
 
@@ -93,7 +95,9 @@ describeNodes('several nodes at the same time', () => {
       expect(outcomes.filter((each) => each === 'AlreadyExistsException')).toHaveLength(2);
       const winner = keys[outcomes.findIndex((each) => typeof each === 'object')];
       for (const client of nodes.clients) {
-        expect((await client.describeKey({ KeyId: AliasName })).KeyMetadata?.KeyId).toBe(winner);
+        await within(patience, async () => {
+          expect((await client.describeKey({ KeyId: AliasName })).KeyMetadata?.KeyId).toBe(winner);
+        });
       }
     });
 
@@ -114,10 +118,13 @@ describeNodes('several nodes at the same time', () => {
           expect(refused).toMatch(/^(KMSInvalidStateException|DisabledException|ConflictException)$/);
         }
         for (const client of nodes.clients) {
-          expect((await client.describeKey({ KeyId })).KeyMetadata?.KeyState).toBe('PendingDeletion');
-          const { Rotations = [] } = await client.listKeyRotations({ KeyId });
-          const { Aliases = [] } = await client.listAliases({ KeyId });
-          expect({ Rotations: Rotations.length, alias: Aliases.length === 1 }).toEqual(expected);
+          // a change binds all nodes within a second
+          await within(patience, async () => {
+            expect((await client.describeKey({ KeyId })).KeyMetadata?.KeyState).toBe('PendingDeletion');
+            const { Rotations = [] } = await client.listKeyRotations({ KeyId });
+            const { Aliases = [] } = await client.listAliases({ KeyId });
+            expect({ Rotations: Rotations.length, alias: Aliases.length === 1 }).toEqual(expected);
+          });
         }
       }
     });

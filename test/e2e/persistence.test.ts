@@ -1,12 +1,15 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { CreateKeyRequest, KMS } from '@aws-sdk/client-kms';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { readMetrics } from '../service/metrics.js';
 import { hsmKms, Service } from '../service/service.js';
 import { inspectToken } from '../service/token-inspection.js';
+import { until } from '../service/within.js';
 
 let service: Service;
 beforeAll(async () => {
-  service = await Service.start({ workers: 2 });
+  // longer than an RSA key can take
+  service = await Service.start({ workers: 2, flags: ['--drain-milliseconds', '60000'] });
 });
 afterAll(() => service?.end());
 
@@ -87,9 +90,15 @@ test('keys, aliases, states, descriptions and what was made with them outlast a 
 });
 
 test('SIGTERM ends the service cleanly, and finishes what is under way', async () => {
+  const inUse = async () => (await readMetrics(service)).sum('hsm_kms_token_sessions_in_use') ?? 0;
   const slow = service.kms.createKey({ KeySpec: 'RSA_3072', KeyUsage: 'SIGN_VERIFY' });
-  await wait(100);
+  let isOver = false;
+  const over = slow.then(() => {
+    isOver = true;
+  });
+  await until('it is under way', async () => isOver || (await inUse()) > 0);
   expect(await service.stop()).toBe(0);
+  await over;
   const { KeyMetadata } = await slow;
   await service.serve();
   expect((await service.kms.describeKey({ KeyId: KeyMetadata!.KeyId! })).KeyMetadata?.Enabled).toBe(true);
@@ -166,9 +175,7 @@ async function expectGone(pids: readonly number[]): Promise<void> {
       return false;
     }
   };
-  const deadline = Date.now() + 10_000;
-  while (pids.some(isAlive) && Date.now() < deadline) await wait(20);
-  expect(pids.filter(isAlive)).toEqual([]);
+  await until('they have ended', () => !pids.some(isAlive));
 }
 
 test('workers see what other workers change', async () => {

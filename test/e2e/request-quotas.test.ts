@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { newUser } from '../service/identities.js';
 import { type Refusal, refusal, refusalName } from '../service/refusal.js';
 import { type Credentials, hsmKms, Service } from '../service/service.js';
+import { patience, until } from '../service/within.js';
 
 const throttled: Refusal = {
   name: 'ThrottlingException',
@@ -30,7 +31,7 @@ beforeAll(async () => {
   service = await Service.start({ workers: 2, flags: ['--request-quotas', JSON.stringify(quotas)] });
   alice = await newUser(service, 'alice', {});
   bob = await newUser(service, 'bob', {});
-}, 60_000);
+});
 afterAll(() => service?.end());
 
 /** How many of many requests over connections of their own pass; all others are throttled. */
@@ -74,13 +75,13 @@ test('within any time no more pass than its intervals allow, and every interval 
   const clients = clientsOf(alice, 4);
   const startedAt = Date.now();
   let passed = 0;
-  while (passed <= 8 && Date.now() - startedAt < 30_000) {
+  while (passed <= 8 && Date.now() - startedAt < patience) {
     passed += await passing(12, clients, (kms) => kms.listAliases({}));
   }
   const intervals = Math.floor((Date.now() - startedAt) / 1000) + 1;
   expect(passed).toBeGreaterThan(8);
   expect(passed).toBeLessThanOrEqual(4 * intervals);
-}, 60_000);
+});
 
 test('denied and invalid requests count, unauthenticated ones do not', async () => {
   const nobody = await newUser(service, 'nobody');
@@ -118,15 +119,16 @@ test("an SDK's own retries succeed in the next interval", async () => {
   const kms = new KMS({ endpoint: service.url, region: 'us-east-1', credentials: alice, maxAttempts: 20 });
   try {
     const RetiringPrincipal = 'arn:aws:iam::000000000000:user/alice';
-    const answers = await Promise.all(Array.from({ length: 5 }, () => kms.listRetirableGrants({ RetiringPrincipal })));
+    const answers = await Promise.all(Array.from({ length: 8 }, () => kms.listRetirableGrants({ RetiringPrincipal })));
     const retries = answers.reduce((sum, { $metadata }) => sum + (($metadata.attempts as number) - 1), 0);
-    const refused = service.stderr.split('\n').filter((line) => /ListRetirableGrants.*ThrottlingException/.test(line));
-    expect(refused).toHaveLength(retries);
-    expect(refused.length).toBeGreaterThan(0);
+    expect(retries).toBeGreaterThan(0);
+    // the log comes later than the answers, perhaps
+    const refused = () => service.stderr.match(/^.*ListRetirableGrants.*ThrottlingException.*$/gm) ?? [];
+    await until('all refusals are logged', () => refused().length === retries);
   } finally {
     kms.destroy();
   }
-}, 60_000);
+});
 
 test('the supervisor outlives workers that end while it counts for them; what was counted stays counted', async () => {
   const { KeyId } = await service.newKey();
@@ -145,10 +147,10 @@ test('the supervisor outlives workers that end while it counts for them; what wa
   process.kill(service.supervisor, 'SIGCONT');
   while (service.workers.length < 2 || service.workers.some((worker) => before.includes(worker))) await shortly();
   // a connection that was handed to a worker that ended may stay open, and without an answer
-  const answered = () => fetch(`${service.url}/healthz`, { signal: AbortSignal.timeout(1_000) });
+  const answered = () => fetch(`${service.url}/healthz`, { signal: AbortSignal.timeout(5_000) });
   while ((await answered().catch(() => undefined)) === undefined) await shortly();
   expect(await passing(6, clientsOf(bob, 3), listGrants)).toBe(0);
-}, 60_000);
+});
 
 const shortly = (milliseconds = 50) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 

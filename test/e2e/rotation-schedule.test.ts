@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { sql, tokenObjects } from '../service/database.js';
 import { refusalName } from '../service/refusal.js';
 import { Service } from '../service/service.js';
+import { until } from '../service/within.js';
 
 /** How often the service looks for due work here, in milliseconds. */
 const interval = 25;
@@ -44,14 +45,6 @@ function countRotated(keys: readonly { KeyId: string }[]): number {
   return keys.filter(({ KeyId }) => rotated.has(KeyId)).length;
 }
 
-/** @throws Error when it does not become true within some seconds */
-async function until(holds: () => boolean, seconds = 10): Promise<void> {
-  const end = Date.now() + seconds * 1_000;
-  while (!holds()) {
-    if (Date.now() > end) throw new Error('it has not happened');
-    await sleep(20);
-  }
-}
 const manyRounds = () => sleep(12 * interval);
 const nobodyHoldsALease = () => sql(service, 'delete from leases');
 
@@ -77,7 +70,7 @@ test('a key is rotated when it is due, and next a period later, though several p
   expect(rotationsOf(KeyId)).toEqual([]);
 
   nextRotation([KeyId], -5 * periodDays * day);
-  await until(() => rotationsOf(KeyId).length > 0);
+  await until('rotations', () => rotationsOf(KeyId).length > 0);
   await manyRounds();
   expect(rotationsOf(KeyId)).toEqual(['AUTOMATIC']);
   const { Rotations } = await service.kms.listKeyRotations({ KeyId });
@@ -100,7 +93,7 @@ test('a key that became due while the service was down is rotated once', async (
   nextRotation([KeyId], -3 * periodDays * day);
   nobodyHoldsALease();
   await service.serve();
-  await until(() => rotationsOf(KeyId).length > 0);
+  await until('rotations', () => rotationsOf(KeyId).length > 0);
   await manyRounds();
   expect(rotationsOf(KeyId)).toEqual(['AUTOMATIC']);
   await expectSound(KeyId, ciphertext);
@@ -118,7 +111,7 @@ test('a disabled key is rotated when it is enabled again, one pending deletion o
   expect(rotationsOf(KeyId)).toEqual([]);
   expect((await service.kms.getKeyRotationStatus({ KeyId })).KeyRotationEnabled).toBe(true);
   await service.kms.enableKey({ KeyId });
-  await until(() => rotationsOf(KeyId).length > 0);
+  await until('rotations', () => rotationsOf(KeyId).length > 0);
   await expectSound(KeyId, ciphertext);
 });
 
@@ -134,7 +127,7 @@ test('workers that rotate at the same time, without a lease between them, rotate
   const keys = await Promise.all(Array.from({ length: 16 }, rotatingKey));
   const objects = tokenObjects(service);
   nextRotation(idsOf(keys), -day);
-  await until(() => {
+  await until('rotations', () => {
     nobodyHoldsALease();
     return countRotated(keys) === keys.length;
   });
@@ -154,7 +147,7 @@ test('RotateKeyOnDemand in the middle of automatic rotations is refused or carri
     const under = Array.from({ length: 4 }, () => refusalName(service.kms.rotateKeyOnDemand({ KeyId })));
     nextRotation([KeyId], -1);
     outcomes.push(...(await Promise.all(under.map((outcome) => outcome.catch(() => 'rotated')))));
-    await until(() => rotationsOf(KeyId).filter((type) => type === 'AUTOMATIC').length === each);
+    await until('rotations', () => rotationsOf(KeyId).filter((type) => type === 'AUTOMATIC').length === each);
   }
   const rotated = outcomes.filter((outcome) => outcome === 'rotated').length;
   expect(new Set(outcomes)).toEqual(new Set(rotated ? ['rotated', 'ConflictException'] : ['ConflictException']));
@@ -171,17 +164,17 @@ test('kill -9 in the middle: every key is rotated once, and none is lost', async
   nobodyHoldsALease();
   await service.serve();
 
-  await until(() => countRotated(keys) >= 1);
+  await until('rotations', () => countRotated(keys) >= 1);
   killWorkers();
   // a lease outlives its holder by up to a minute: longer than this test
   nobodyHoldsALease();
-  await until(() => countRotated(keys) >= 6);
+  await until('rotations', () => countRotated(keys) >= 6);
   killWorkers();
   await service.kill();
   nobodyHoldsALease();
   await service.serve();
 
-  await until(() => countRotated(keys) === keys.length);
+  await until('rotations', () => countRotated(keys) === keys.length);
   await manyRounds();
   for (const { KeyId, ciphertext } of keys) {
     expect(rotationsOf(KeyId)).toEqual(['AUTOMATIC']);

@@ -93,7 +93,7 @@ test('kill -9 at any time leaves nothing half made that the next init does not f
     if ((await initKilled(service.dataDir, milliseconds)) !== null) break;
     killed += 1;
   }
-  expect(killed).toBeGreaterThan(1);
+  expect(killed).toBeGreaterThan(0);
   expect((await hsmKms('init', '--data-dir', service.dataDir, '--seed-file', seedFile)).code).toBe(0);
   await expectSeeded(service);
 });

@@ -19,7 +19,7 @@ describeWith("the service's own SoftHSM2", 'the report on a token', () => {
     expect((await hsmKms('init', '--data-dir', directory)).code).toBe(0);
     text = (await hsmKms('token', 'describe', '--data-dir', directory)).output;
     report = JSON.parse((await hsmKms('token', 'describe', '--json', '--data-dir', directory)).output);
-  }, 60_000);
+  });
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
   test('the report tells what token it is', () => {

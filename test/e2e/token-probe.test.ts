@@ -25,7 +25,7 @@ withFaults('a start with a token that fails', () => {
   beforeAll(async () => {
     faulty = await startOverFaultToken();
     usual = await offered();
-  }, 30_000);
+  });
   afterAll(() => faulty?.end());
   afterEach(() => faulty.fault.clear());
 

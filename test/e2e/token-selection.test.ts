@@ -62,7 +62,7 @@ beforeAll(async () => {
   await makeToken(directory, 'two', pins.two);
   const [one, two] = ['one', 'two'].map(async (name) => (await listed()).find(({ label }) => label === name));
   tokens = { one: (await one)!, two: (await two)! };
-}, 30_000);
+});
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 test('token list shows every slot, and asks for no PIN', async () => {

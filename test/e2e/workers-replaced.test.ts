@@ -1,22 +1,19 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Service } from '../service/service.js';
+import { until } from '../service/within.js';
 
 let service: Service;
 beforeAll(async () => {
-  service = await Service.start({ workers: 2 });
+  service = await Service.start({ workers: 2, flags: ['--drain-milliseconds', '600000'] });
 });
 afterAll(() => service.end());
 
 test('a stop that comes while a worker is being replaced does not wait for the longest time', async () => {
   const [killed] = service.workers;
   process.kill(killed as number, 'SIGKILL');
-  while (service.workers.includes(killed as number) || service.workers.length < 2) {
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  const before = performance.now();
+  await until('it is replaced', () => !service.workers.includes(killed as number) && service.workers.length === 2);
+  // the longest is more than ten minutes
   expect(await service.stop()).toBe(0);
-  // the longest is 12 seconds
-  expect(performance.now() - before).toBeLessThan(6_000);
   await service.serve();
 });
 
@@ -39,9 +36,7 @@ test('SIGHUP replaces the workers one after the other, and no request fails', as
   going = false;
   await Promise.all(loads);
   expect(answered).toBeGreaterThan(10);
-  while (service.workers.some((worker) => before.includes(worker))) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  await until('the old ones have ended', () => !service.workers.some((worker) => before.includes(worker)));
   expect(service.workers).toHaveLength(2);
 });
 
@@ -49,10 +44,12 @@ test('SIGTERM under load drops no request that was accepted', async () => {
   const { KeyId } = await service.newKey();
   const failures: string[] = [];
   let going = true;
+  let answered = 0;
   const load = async (kms: ReturnType<Service['newClient']>) => {
     while (going) {
       try {
         await kms.encrypt({ KeyId, Plaintext: Buffer.from('x') });
+        answered += 1;
       } catch (error) {
         // nobody listens any more: that request was never accepted
         if (/ECONNREFUSED/.test(String(error))) return;
@@ -61,7 +58,7 @@ test('SIGTERM under load drops no request that was accepted', async () => {
     }
   };
   const loads = Array.from({ length: 8 }, () => load(service.newClient()));
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  await until('all are answered', () => answered > 5 * loads.length);
   expect(await service.stop()).toBe(0);
   going = false;
   await Promise.all(loads);

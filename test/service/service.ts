@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type CreateKeyRequest, KMS } from '@aws-sdk/client-kms';
@@ -254,16 +253,6 @@ export async function hsmKms(...parameters: string[]): Promise<{ code: number | 
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   return ended(child);
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** The Node.js that runs the service; another one needs a build of its own (HSM_KMS_TEST_BUILD), with its addons. */

@@ -84,7 +84,7 @@ function makeKey(opened, name, id) {
 }
 
 /** SoftHSM2 fails while another process, such as a worker that opens a key store, logs in. */
-async function outlastLoginOfAnother(call, attempts = 20) {
+async function outlastLoginOfAnother(call, attempts = 1_000) {
   try {
     return call();
   } catch (error) {

@@ -1,8 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ckr, type FaultConditions, type FaultToken, startOverFaultToken, whyNoFaultToken } from './fault-token.js';
+import { freePort } from './free-port.mjs';
 import { type LoadRefusal, MixedLoad } from './mixed-load.js';
-import { freePort, type Service, type ServiceOptions } from './service.js';
+import type { Service, ServiceOptions } from './service.js';
 import { until } from './within.js';
 
 /** How long a fault lasts in the middle of the load, unless its row says otherwise: so often each operation is tried. */

@@ -10,6 +10,7 @@ import { softHsmConfiguration } from '../../src/token/softhsm.js';
 import { ckr, FaultToken, whyNoFaultToken } from '../service/fault-token.js';
 import { makeToken } from '../service/further-token.js';
 import { cleanEnvironment } from '../service/service.js';
+import { until } from '../service/within.js';
 
 const why = whyNoFaultToken();
 if (why) console.warn(`The fault-injecting module is not tested: ${why}.`);
@@ -121,12 +122,15 @@ class Program {
 
   test('fails in a window of time, or in one kind of thread', async () => {
     const one = await start();
-    await fault.set({ on: 'C_Sign', lose: 48, from: 150, until: 300 });
-    expect(await one.call('mac')).toBe(message);
-    await new Promise((resolve) => setTimeout(resolve, 160));
-    expect(await one.call('mac')).toBe(48);
-    await new Promise((resolve) => setTimeout(resolve, 150));
-    expect(await one.call('mac')).toBe(message);
+    for (const [window, answer] of [
+      [{ from: 3_600_000 }, message],
+      [{ from: 1, until: 3_600_000 }, 48],
+      // over when everybody knows of it
+      [{ until: 1 }, message],
+    ] as const) {
+      await fault.set({ on: 'C_Sign', lose: 48, ...window });
+      expect(await one.call('mac')).toBe(answer);
+    }
     await fault.set(
       { on: 'C_Sign', lose: 48, thread: 'elsewhere' },
       { on: 'C_GetTokenInfo', return: 5, thread: 'main' },
@@ -139,12 +143,15 @@ class Program {
   test('hangs until it is told not to, and is slow', async () => {
     const [one, other] = [await start(), await start()];
     await fault.set({ on: 'C_Sign', hang: 60_000, next: 1 });
-    const hanging = one.timed('mac');
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    let isOver = false;
+    const hanging = one.timed('mac').finally(() => {
+      isOver = true;
+    });
+    await until('it hangs', () => fault.calls().get('C_Sign')?.faults === 1);
     expect(await other.call('mac')).toBe(message);
+    expect(isOver).toBe(false);
     await fault.clear();
     expect(await hanging).toMatchObject({ value: message });
-    expect((await hanging).milliseconds).toBeGreaterThan(190);
     await fault.set({ on: 'C_Sign', hang: 100 });
     expect((await one.timed('mac')).milliseconds).toBeGreaterThan(99);
     await fault.set({ on: 'C_Sign', slow: 30_000 });

@@ -265,7 +265,7 @@ describe('calls that take too long', () => {
   test('are waited for longer where that was asked for', async () => {
     const sut = pool();
     const slow = held();
-    const call = sut.use(() => slow.done, 10);
+    const call = sut.use(() => slow.done, 10_000);
     await wait(60);
     expect(sut.giveUpOverdue()).toBe(0);
     slow.release();

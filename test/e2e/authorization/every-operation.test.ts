@@ -66,7 +66,7 @@ beforeAll(async () => {
       await world.answer('CreateGrant', { KeyId, GranteePrincipal: userArn(name), Operations });
     }
   }
-}, 60_000);
+});
 
 afterAll(async () => {
   for (const wire of Object.values(wires ?? {})) wire.end();

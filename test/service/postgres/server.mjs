@@ -13,12 +13,14 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import pg from 'pg';
+import { freePort } from '../free-port.mjs';
 
+/** How long it may take to answer after its start, in milliseconds. */
+const patience = 120_000;
 /** Where Debian puts the server's programs: they are not in the path. */
 const debian = '/usr/lib/postgresql';
 
@@ -78,11 +80,12 @@ export class TestPostgres {
     const parameters = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
     const program = asServer(join(this.#programs, 'postgres'), ['-D', join(this.#directory, 'data'), ...parameters]);
     this.#server = spawn(...program, { stdio: 'ignore', cwd: this.#directory });
-    for (const end = Date.now() + 30_000; ; await wait(50)) {
+    for (const end = Date.now() + patience; ; await wait(50)) {
       try {
         return await this.execute('postgres', 'select 1');
       } catch (error) {
-        if (Date.now() > end) throw error;
+        // a server that could not start does not answer later either
+        if (Date.now() > end || this.#server.exitCode !== null) throw error;
       }
     }
   }
@@ -187,13 +190,4 @@ function giveToServer(path, mode = 0o755) {
   if (process.geteuid?.() !== 0) return;
   const id = (flag) => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }));
   chownSync(path, id('-u'), id('-g'));
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
 }
