@@ -1,17 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { verify } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { signedHeaders } from '../service/http.js';
 import { until } from '../service/within.js';
 import { docker, tryDocker, whyNoEngine } from './engine.js';
 import { buildMilliseconds, serviceImage } from './image.js';
-import { credentialsIn, hardened, runToEnd, ServiceContainer, statusOf, Volumes } from './service-container.js';
+import { beginEncryption, credentialsIn, hardened, runToEnd, ServiceContainer, Volumes } from './service-container.js';
 
 const describeWithEngine = whyNoEngine() ? describe.skip : describe;
 const plaintext = Buffer.from('what nobody else is to read');
@@ -125,22 +121,11 @@ describeWithEngine('docker run', () => {
   });
 
   test('finishes what is under way when it is stopped', async () => {
-    const body = JSON.stringify({ KeyId: keyId, Plaintext: plaintext.toString('base64') });
-    const headers = {
-      ...(await signedHeaders(container, 'Encrypt', body)),
-      ...{ 'content-length': String(body.length), expect: '100-continue' },
-    };
-    const request = http.request(container.url, { method: 'POST', headers, agent: false });
-    request.flushHeaders();
-    // a worker has it
-    await once(request, 'continue');
-    request.write(body.slice(0, 10));
+    const encryption = await beginEncryption(container, keyId, plaintext);
     const stopped = docker('stop', container.name);
-    await until('it takes no connections', async () => (await statusOf(`${container.url}/healthz`)) === undefined);
-    request.end(body.slice(10));
-    const [response] = (await once(request, 'response')) as [http.IncomingMessage];
-    expect(response.statusCode).toBe(200);
-    expect(JSON.parse(await text(response))).toMatchObject({ CiphertextBlob: expect.any(String) });
+    const { status, body } = await encryption.endWhenStopping();
+    expect(status).toBe(200);
+    expect(JSON.parse(body)).toMatchObject({ CiphertextBlob: expect.any(String) });
     await stopped;
     // and was not killed
     expect((await container.inspect()).State).toMatchObject({ Running: false, ExitCode: 0 });

@@ -1,11 +1,15 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KMS } from '@aws-sdk/client-kms';
-import { type Credentials, region } from '../service/service.js';
+import { signedHeaders } from '../service/http.js';
+import { type Credentials, region, type Service } from '../service/service.js';
+import { until } from '../service/within.js';
 import { docker, type Printed, tryDocker } from './engine.js';
 
 /** Longest start that is waited for, in milliseconds. */
@@ -135,6 +139,37 @@ export function statusOf(url: string): Promise<number | undefined> {
     request.once('close', () => resolve(undefined));
     request.once('error', () => resolve(undefined));
   });
+}
+
+/** An Encrypt that a worker has begun to read. */
+export interface BegunEncryption {
+  /** Sends the rest, once the service takes no connections any more. @returns what came back */
+  endWhenStopping(): Promise<{ readonly status: number | undefined; readonly body: string }>;
+}
+
+/** Begins an encryption, and waits until a worker has it. */
+export async function beginEncryption(
+  service: Pick<Service, 'url' | 'credentials'>,
+  keyId: string,
+  plaintext: Buffer,
+): Promise<BegunEncryption> {
+  const body = JSON.stringify({ KeyId: keyId, Plaintext: plaintext.toString('base64') });
+  const headers = {
+    ...(await signedHeaders(service, 'Encrypt', body)),
+    ...{ 'content-length': String(body.length), expect: '100-continue' },
+  };
+  const request = http.request(service.url, { method: 'POST', headers, agent: false });
+  request.flushHeaders();
+  await once(request, 'continue');
+  request.write(body.slice(0, 10));
+  return {
+    async endWhenStopping() {
+      await until('it takes no connections', async () => (await statusOf(`${service.url}/healthz`)) === undefined);
+      request.end(body.slice(10));
+      const [response] = (await once(request, 'response')) as [http.IncomingMessage];
+      return { status: response.statusCode, body: await text(response) };
+    },
+  };
 }
 
 /** What is looked at of docker inspect. */

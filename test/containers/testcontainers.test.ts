@@ -2,7 +2,6 @@ import { createPublicKey, verify } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
 import { KMS } from '@aws-sdk/client-kms';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { stringify } from 'yaml';
@@ -10,6 +9,7 @@ import { HsmKmsContainer, type Seed, type StartedHsmKmsContainer } from '../../s
 import { refusalName } from '../service/refusal.js';
 import { tryDocker, whyNoEngine } from './engine.js';
 import { buildMilliseconds, serviceImage } from './image.js';
+import { beginEncryption } from './service-container.js';
 
 // what ends here is stopped here: no further image is needed to clean up
 process.env.TESTCONTAINERS_RYUK_DISABLED ??= 'true';
@@ -130,12 +130,12 @@ describeWithEngine('HsmKmsContainer', () => {
     });
 
     test('finishes what is under way when it is stopped', async () => {
-      const kms = clientOf(container);
-      const slow = [1, 2].map(() => kms.createKey({ KeySpec: 'RSA_3072', KeyUsage: 'SIGN_VERIFY' }));
+      const service = { url: container.getEndpoint(), credentials: container.getCredentials() };
+      const encryption = await beginEncryption(service, symmetric, Message);
       try {
-        await wait(200);
-        await container.stop({ timeout: 20_000, remove: false, removeVolumes: false });
-        for (const { KeyMetadata } of await Promise.all(slow)) expect(KeyMetadata).toMatchObject({ Enabled: true });
+        const stopped = container.stop({ timeout: 20_000, remove: false, removeVolumes: false });
+        expect(await encryption.endWhenStopping()).toMatchObject({ status: 200 });
+        await stopped;
         const { stdout } = await tryDocker('inspect', '--format', '{{.State.ExitCode}}', container.getId());
         expect(stdout.trim()).toBe('0');
       } finally {

@@ -9,6 +9,7 @@ import { mainModule } from '../service/built-service.js';
 import { ended } from '../service/ended-command.js';
 import { makeToken } from '../service/further-token.js';
 import { cleanEnvironment, serviceNode } from '../service/service.js';
+import { patience, until } from '../service/within.js';
 
 interface ShownToken {
   readonly label: string;
@@ -197,7 +198,7 @@ describe('a PIN in the environment', () => {
           if (/listening on/.test(output)) resolve();
         });
         service.once('exit', () => reject(new Error(output)));
-        setTimeout(() => reject(new Error(`it does not start: ${output}`)), 15_000).unref();
+        setTimeout(() => reject(new Error(`it does not start: ${output}`)), patience).unref();
       });
       await listening;
       const supervisor = service.pid!;
@@ -213,9 +214,7 @@ describe('a PIN in the environment', () => {
       process.kill(Number(workers[0]), 'SIGKILL');
       const isReplaced = () =>
         childrenOf(supervisor).some((pid) => !workers.includes(pid) && output.includes(`"pid":${pid},`));
-      const end = Date.now() + 10_000;
-      while (!isReplaced() && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 50));
-      expect(isReplaced()).toBe(true);
+      await until('it is replaced', isReplaced);
     } finally {
       service.kill('SIGTERM');
       await once(service, 'exit');

@@ -231,7 +231,7 @@ test('who reads while others go on changing never gets what was before their ans
     await new Promise((resolve) => setImmediate(resolve));
   }
   await changing;
-  expect(reads).toBeGreaterThan(100);
+  expect(reads).toBeGreaterThan(20);
 });
 
 test('it holds no more than its limit', async () => {

@@ -248,11 +248,11 @@ test('a pool whose token is gone calls the module no more, and tells who waits w
 
 describe('calls that take too long', () => {
   test('are given up, and keep their session until they end', async () => {
-    const sut = pool({ sessions: 1 });
+    const sut = pool({ sessions: 1, callMilliseconds: 400 });
     const slow = held();
     const call = sut.use(() => slow.done);
     expect(sut.giveUpOverdue()).toBe(0);
-    await wait(60);
+    await wait(410);
     expect(sut.giveUpOverdue()).toBe(1);
     await expect(call).rejects.toMatchObject({ name: 'TokenTimeoutError' });
     expect(sut.giveUpOverdue()).toBe(0);
