@@ -205,7 +205,10 @@ describe('one event for', () => {
 });
 
 test('a session of a role is shown with its issuer', async () => {
-  const credentials = await sessionOf(service, 'signer', service.credentials);
+  let credentials = service.credentials;
+  await eventsOf(async () => {
+    credentials = await sessionOf(service, 'signer', service.credentials);
+  });
   const [event] = await eventsOf(() => service.newClient(credentials).listKeys({}));
   expect(event?.userIdentity).toMatchObject({
     ...{ type: 'AssumedRole', arn: `arn:aws:sts::${accountId}:assumed-role/signer/test` },

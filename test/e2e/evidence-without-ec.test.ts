@@ -1,5 +1,5 @@
 import { createPublicKey, X509Certificate } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -9,6 +9,7 @@ import { ckr, FaultToken, whyNoFaultToken } from '../service/fault-token.js';
 import { OpenSsl } from '../service/openssl.js';
 import { environments, hsmKms, Service } from '../service/service.js';
 import { changeObject } from '../service/token-inspection.js';
+import { until } from '../service/within.js';
 
 const why = whyNoFaultToken();
 const describeIfPossible = why === undefined ? describe : describe.skip;
@@ -42,6 +43,8 @@ describeIfPossible(`over a token that makes no keys on elliptic curves${why ? ` 
     await fault.set({ on: 'C_GenerateKeyPair', return: ckr('CKR_DEVICE_MEMORY'), next: 1 });
     inTrouble = await evidence(service.dataDir, keyId);
     await fault.set('no-ec');
+    const audit = auditDirectory(service);
+    await until('a checkpoint', () => readdirSync(audit).some((name) => name.startsWith('checkpoints.')));
     made = await makeEvidence(service.dataDir, directory, keyId);
   });
   afterAll(async () => {

@@ -5,10 +5,12 @@ import { basename, join } from 'node:path';
 import type { KeySpec, KeyUsageType } from '@aws-sdk/client-kms';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { EvidenceBundle, KeyEvidence } from '../../src/evidence/bundle.js';
+import { requestEvents } from '../service/audit.js';
 import { evidence, evidenceElsewhere, type MadeBundle, makeEvidence, verdictsOn } from '../service/evidence.js';
 import { hsmKms, Service } from '../service/service.js';
 import { testedToken, whyLacking } from '../service/tested-token.js';
 import { changeObject } from '../service/token-inspection.js';
+import { until } from '../service/within.js';
 
 const kinds = [
   ['SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT'],
@@ -40,6 +42,10 @@ beforeAll(async () => {
   await service.kms.putKeyPolicy({ KeyId, Policy: `${Policy} ` });
   audit = join(service.dataDir, 'audit');
   objectsBefore = testedToken.objects(service.dataDir);
+  await until('the last change is in the log', () =>
+    requestEvents(service).some(({ eventName }) => eventName === 'PutKeyPolicy'),
+  );
+  await until('a checkpoint is', () => readdirSync(audit).some((name) => name.startsWith('checkpoints.')));
   made = await makeEvidence(service.dataDir, directory, '--all', '--challenge', nonce);
 });
 afterAll(async () => {

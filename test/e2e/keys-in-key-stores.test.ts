@@ -202,10 +202,10 @@ describe('while the store is disconnected', () => {
     const logged = (what: string) => service.stderr.split(`the token of a custom key store is ${what}`).length - 1;
     const before = { open: logged('open'), closed: logged('closed') };
     await disconnect();
-    await until('both have closed it', () => logged('closed') === before.closed + 2);
+    await until('both have closed it', () => logged('closed') >= before.closed + 2);
     await connect();
     await onAllWorkers((kms) => kms.encrypt({ KeyId, Plaintext }));
-    await until('both have opened it', () => logged('open') === before.open + 2);
+    await until('both have opened it', () => logged('open') >= before.open + 2);
   });
 });
 

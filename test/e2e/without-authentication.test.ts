@@ -29,8 +29,8 @@ test('signed requests are answered too', async () => {
   expect(Keys?.length).toBeGreaterThan(0);
 });
 
-test('the start warns', () => {
-  expect(service.stderr).toMatch(/^WARNING: requests are not authenticated \(--insecure-no-auth\)\./m);
+test('the start warns', async () => {
+  await service.logged(/^WARNING: requests are not authenticated \(--insecure-no-auth\)\./);
 });
 
 test.each(['0.0.0.0', '::', '192.0.2.1', 'example.com', '127.0.0.1.example.com'])(

@@ -5,6 +5,7 @@ import { Sha256 } from '@aws-crypto/sha256-js';
 import { expect } from '@jest/globals';
 import { SignatureV4 } from '@smithy/signature-v4';
 import { type Credentials, region, type Service } from './service.js';
+import { patience } from './within.js';
 
 export const contentType = 'application/x-amz-json-1.1';
 
@@ -74,16 +75,17 @@ export async function call(
   return send(service, { headers: await signedHeaders(service, operation, raw, headers), body: raw });
 }
 
-/** Bytes on a connection of their own, and all that comes back until the service closes it or is silent. */
+/** Bytes on a connection of their own, and all that comes back until the service closes it, or is silent after that. */
 export async function sendBytes(service: Service, bytes: string | Buffer, silence = 1_000): Promise<string> {
   const { hostname, port } = new URL(service.url);
   const socket = net.connect(Number(port), hostname);
   let received = '';
   socket.setEncoding('utf8').on('data', (text: string) => {
     received += text;
+    socket.setTimeout(silence);
   });
   socket.on('error', () => {});
-  socket.setTimeout(silence, () => socket.destroy());
+  socket.setTimeout(patience, () => socket.destroy());
   socket.write(bytes);
   await once(socket, 'close');
   return received;
