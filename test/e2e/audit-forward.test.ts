@@ -155,7 +155,10 @@ test('a reader of the standard output that has stopped reading stops nothing', a
   // more than pipes and sockets hold
   const headers = { 'user-agent': 'x'.repeat(1_000) };
   const statuses: number[] = [];
-  for (let i = 0; i < 400; i++) statuses.push((await send({ url }, { headers })).status);
+  const client = async () => {
+    for (let i = 0; i < 150; i++) statuses.push((await send({ url }, { headers })).status);
+  };
+  await Promise.all(Array.from({ length: 8 }, client));
   await new Promise((resolve) => setTimeout(resolve, 1_500));
   for (let i = 0; i < 3; i++) statuses.push((await send({ url }, { headers })).status);
   expect(new Set(statuses)).toEqual(new Set([400]));
