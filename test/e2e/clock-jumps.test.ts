@@ -9,7 +9,7 @@ import { refusal } from '../service/refusal.js';
 import { accountId, type Credentials, hsmKms, Service } from '../service/service.js';
 import { sessionOf } from '../service/sts.js';
 import { describeOfSqlite } from '../service/tested-database.js';
-import { within } from '../service/within.js';
+import { patience, within } from '../service/within.js';
 
 /** A library that shows a process another time (Debian: apt-get install faketime). */
 const [library] = ['x86_64', 'aarch64']
@@ -78,7 +78,7 @@ describeOfSqlite('a clock that jumps', () => {
       message: expect.stringContaining('Signature expired'),
     });
     // Node.js writes the header Date anew once a second
-    await within(5_000, async () => {
+    await within(patience, async () => {
       await client.listKeys({});
     });
     const tomorrow = await clientAt(24);
@@ -89,12 +89,12 @@ describeOfSqlite('a clock that jumps', () => {
     // what is due by then is done
     await tomorrow.scheduleKeyDeletion({ KeyId: leaving, PendingWindowInDays: 7 });
     sql(service, 'update keys set deletion_at = ? where id = ?', Date.now() + 23 * hour, leaving);
-    await within(10_000, async () => expect(eventsOf('DeleteKey')).toHaveLength(1));
+    await within(patience, async () => expect(eventsOf('DeleteKey')).toHaveLength(1));
 
     // corrected too far, and the workers that had leases are gone
     setClock(-1);
     for (const pid of service.workers) process.kill(pid, 'SIGKILL');
-    await within(20_000, async () => {
+    await within(patience, async () => {
       expect((await (await clientAt(-1)).decrypt({ CiphertextBlob })).KeyId).toContain(used);
     });
     expect(await refusal(tomorrow.listKeys({}))).toMatchObject({
@@ -103,7 +103,7 @@ describeOfSqlite('a clock that jumps', () => {
     });
     expect(await stateOf(-1, staying)).toBe('PendingDeletion');
     sql(service, 'update keys set deletion_at = ? where id = ?', Date.now() - 2 * hour, staying);
-    await within(10_000, async () => expect(eventsOf('DeleteKey')).toHaveLength(2));
+    await within(patience, async () => expect(eventsOf('DeleteKey')).toHaveLength(2));
 
     setClock(0);
     await service.kms.generateRandom({ NumberOfBytes: 8 });

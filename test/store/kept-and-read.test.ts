@@ -263,7 +263,7 @@ test('what is in memory is what the store says', async () => {
   for (const { hits } of stores[0].cacheUses.values()) expect(hits).toBeGreaterThan(0);
   for (const store of stores) await store.close();
   await opened.end();
-}, 120_000);
+});
 
 test('what belonged elsewhere before somebody else wrote it is forgotten there, too, when it is deleted', async () => {
   const opened = new TestStore();
