@@ -42,7 +42,7 @@ export async function sealStore(
   const { store } = parts;
   const sealing = checkSeals(parts, broken);
   if (await store.isSealed()) {
-    if (sealing.isReady()) return store.writeDownLast();
+    if (sealing.isReady()) return;
     const { label, serialNumber } = parts.token.identity;
     throw new UnsealedStoreError(
       `The token ${JSON.stringify(label)} (serial number ${serialNumber}) does not have the key that the database is sealed by: put that token's newest back-up back.`,

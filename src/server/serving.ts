@@ -84,6 +84,8 @@ export async function startServing(
   await sealStore({ token, store }, report, sealAlarm({ log, families }));
   const capabilities = await Capabilities.probe(token, { allowSplit: settings.splitOaep });
   for (const line of capabilities.report()) log.debug(line, 'capability');
+  // when the token is known to be well
+  await store.writeDownLast();
 
   const { metrics } = counting;
   const requestQuotas = await requestQuotasOf(settings, log);
