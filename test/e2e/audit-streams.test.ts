@@ -19,7 +19,7 @@ import {
 import { call } from '../service/http.js';
 import { identity, newAccessKey } from '../service/identities.js';
 import { hsmKms, Service } from '../service/service.js';
-import { within } from '../service/within.js';
+import { patience, within } from '../service/within.js';
 
 /** One service, test after test, as each starts where the one before has left it. */
 describe('over ends of all kinds', () => {
@@ -61,14 +61,14 @@ describe('over ends of all kinds', () => {
     const before = recovered().length;
     const [victim = 0] = service.workers;
     process.kill(victim, signal);
-    await within(20_000, async () => {
+    await within(patience, async () => {
       const replaced = serviceEvents(service, 'ReplaceWorker').at(-1)?.serviceEventDetails;
       expect(replaced).toEqual({ pid: victim, reason });
       expect(recovered()).toHaveLength(before + 1);
     });
     const starts = serviceEvents(service, 'StartStream').filter((each) => each.serviceEventDetails?.pid === victim);
     expect(starts.map(({ integrity }) => integrity.stream)).toEqual([recovered().at(-1)?.stream]);
-    await within(5_000, async () => expect(await findings()).toEqual([]));
+    await within(patience, async () => expect(await findings()).toEqual([]));
   });
 
   test('what commands change is written down beside the service, by whom, and begins with what it is', async () => {
@@ -133,13 +133,13 @@ describe('over ends of all kinds', () => {
     const file = join(directory, `${stream}.000001.jsonl`);
     writeFileSync(file, `${first}\n${chainedLine(record('Decrypt'), stream, 2, lineHash(first))}\n`);
     const last = checkpoints().length;
-    await within(10_000, async () => {
+    await within(patience, async () => {
       await call(service, 'ListKeys', {});
       expect(checkpoints().length).toBeGreaterThan(last + 2);
     });
     expect(checkpoints().flatMap(({ heads }) => heads.filter((head) => head.stream === stream))).toEqual([]);
     expect(await service.logged(/somebody else has put a stream into the audit log/)).toHaveLength(1);
-    await within(10_000, async () => {
+    await within(patience, async () => {
       await call(service, 'ListKeys', {});
       expect(await findings()).toMatchObject([{ what: 'unsigned', stream }]);
     });
@@ -153,7 +153,7 @@ describe('over ends of all kinds', () => {
     renameSync(join(directory, file), kept);
     const statuses: number[] = [];
     // both workers have a request each, at the latest with the last of these
-    await within(10_000, async () => {
+    await within(patience, async () => {
       statuses.push((await call(service, 'ListKeys', {})).status);
       expect(serviceEvents(service, 'ResumeAudit')).toHaveLength(1);
     });
@@ -163,7 +163,7 @@ describe('over ends of all kinds', () => {
     const [resumed] = serviceEvents(service, 'ResumeAudit');
     expect(resumed?.serviceEventDetails?.reason).toBe(`${file} was removed or replaced while it was written`);
     // it did not end in order, which a checkpoint that finds it again says
-    await within(10_000, async () =>
+    await within(patience, async () =>
       expect(recovered().map((each) => each?.stream)).toContain(file.replace('.000001.jsonl', '')),
     );
   });
@@ -213,7 +213,7 @@ describe('over ends of all kinds', () => {
     appendFileSync(join(directory, worker), '{"eventVersion":"1.11","userIden');
     const hashes = left.map(hashOf);
     await service.serve();
-    await within(5_000, async () => expect(recovered()).toHaveLength(crashed + 3));
+    await within(patience, async () => expect(recovered()).toHaveLength(crashed + 3));
     expect(recovered()).toContainEqual(
       expect.objectContaining({ stream: worker.replace('.000001.jsonl', ''), tornBytes: 32 }),
     );
@@ -223,7 +223,7 @@ describe('over ends of all kinds', () => {
     // not announced a second time
     await service.serve();
     const covered = checkpoints().length;
-    await within(5_000, async () => expect(checkpoints().length).toBeGreaterThan(covered));
+    await within(patience, async () => expect(checkpoints().length).toBeGreaterThan(covered));
     expect(recovered()).toHaveLength(crashed + 3);
     expect(await findings()).toEqual([]);
   });
