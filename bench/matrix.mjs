@@ -24,32 +24,35 @@ import { sessionsElsewhere } from './service-under-test.mjs';
 
 /**
  * Every operation with every number of workers; these run side by side, and one of them works at a time: what is
- * compared is measured within seconds.
+ * compared is measured within seconds in each round.
  *
  * @type {import('./parts.mjs').Part}
  */
 export async function measureMatrix({ options, keep, progress, warmed }) {
   const chosen = cases.filter((each) => options.operations.test(nameOf(each)));
   if (chosen.length === 0) throw new Error('--operations matches none of the cases');
+  /** @type {import('./service-under-test.mjs').ServiceUnderTest[]} */
   const services = [];
   for (const workers of options.workers) services.push(await warmed(workers));
   /** @type {import('./results.mjs').Result[]} */
   const results = keep([]);
-  for (const [index, each] of chosen.entries()) {
-    /** @type {Figures[][]} */
-    const rounds = services.map(() => []);
-    for (let round = 1; round <= options.rounds; round++) {
+  /** By case and service. @type {Figures[][][]} */
+  const rounds = chosen.map(() => services.map(() => []));
+  // minutes lie between two rounds of a case: a machine can be slow for one
+  for (let round = 1; round <= options.rounds; round++) {
+    for (const [index, each] of chosen.entries()) {
       for (const [which, service] of services.entries()) {
         const figures = await figuresOf(service, each, options);
-        rounds[which]?.push(figures);
+        const ofCase = rounds[index]?.[which] ?? [];
+        ofCase.push(figures);
+        const { workers } = service;
+        results[index * services.length + which] = resultOf(each, { workers, clients: options.clients }, ofCase);
         progress(
-          `${String(index + 1).padStart(2)}/${chosen.length}  ${nameOf(each).padEnd(58)} ${service.workers} worker(s) ` +
-            `${figures.requestsPerSecond.toFixed(0).padStart(6)} requests/s ${figures.cpu.toFixed(0).padStart(6)} us CPU`,
+          `${round}/${options.rounds} ${String(index + 1).padStart(2)}/${chosen.length}  ${nameOf(each).padEnd(58)} ` +
+            `${workers} worker(s) ${figures.requestsPerSecond.toFixed(0).padStart(6)} requests/s ` +
+            `${figures.cpu.toFixed(0).padStart(6)} us CPU`,
         );
       }
-    }
-    for (const [which, { workers }] of services.entries()) {
-      results.push(resultOf(each, { workers, clients: options.clients }, rounds[which] ?? []));
     }
   }
 }
