@@ -84,8 +84,10 @@ export async function startServing(
   await sealStore({ token, store }, report, sealAlarm({ log, families }));
   const capabilities = await Capabilities.probe(token, { allowSplit: settings.splitOaep });
   for (const line of capabilities.report()) log.debug(line, 'capability');
-  // when the token is known to be well
-  await store.writeDownLast();
+  // when the token is known to be well; on a full disk, or in a store that may not be changed, keys are used all the same
+  await store.writeDownLast().catch((err) => {
+    log.warn({ err }, 'the last change cannot be written down: nothing is kept in memory until the next one');
+  });
 
   const { metrics } = counting;
   const requestQuotas = await requestQuotasOf(settings, log);

@@ -6,9 +6,9 @@ const batch = 64;
 /**
  * IVs for CKM_AES_GCM, each given out once, fetched from the token's random numbers many at a time.
  *
- * Only for a token whose random numbers are computed in this process (the profile's `computesHere`). There a copy of a
- * running machine repeats what comes next with this buffer or without it; with a device's numbers it would do so only
- * with it, and an IV used twice gives the key's messages away (NIST SP 800-38D, appendix A).
+ * Only for a token that is a program of this machine (the profile's `computesHere`): its generator is copied with a
+ * running machine as this buffer is, so that two copies may repeat what comes next either way. With a device's numbers
+ * they would do so only for this buffer, and an IV used twice gives the key's messages away (NIST SP 800-38D, appendix A).
  */
 export class GcmIvs {
   private bytes: Buffer = Buffer.alloc(0);

@@ -42,7 +42,10 @@ export interface TokenProfile {
    * threads, for a token behind a network that would make everybody wait.
    */
   readonly calls?: 'mixed' | 'threads';
-  /** True for a program of this machine: more calls at once than it has processors only wait for each other. */
+  /**
+   * True for a program of this machine: more calls at once than it has processors only wait for each other, and its
+   * random numbers may be fetched ahead (`gcm-ivs.ts`).
+   */
   readonly computesHere?: boolean;
   /** Sessions that one worker may have open at once, where the token does not say it itself. */
   readonly mostSessions?: number;
