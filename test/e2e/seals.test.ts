@@ -120,6 +120,19 @@ describe('what somebody has written into the database behind the back of a servi
   });
 });
 
+test('a database that nobody may change is served from, also when its last change is not written down', async () => {
+  const { KeyId } = await service.newKey();
+  await service.stop();
+  tamper(service, 'delete from store_changes');
+  tamper(service, 'update store_revision set record_set = null');
+  await service.serve();
+  await service.logged(/the last change cannot be written down: nothing is kept in memory until the next one/);
+  await encrypt(KeyId);
+  expect(await refusal(service.kms.disableKey({ KeyId }))).toMatch(refused);
+  reseal(service, '--all');
+  await service.kms.disableKey({ KeyId });
+});
+
 test('what is to be sealed is named as the doctor names it', async () => {
   const command = (...names: string[]) => hsmKms('reseal', '--data-dir', service.dataDir, ...names);
   for (const [names, sentence] of [
