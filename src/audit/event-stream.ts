@@ -24,7 +24,7 @@ const syncMilliseconds = 1_000;
 /** Between two attempts when events cannot be written, in milliseconds. */
 const retryMilliseconds = 200;
 /** When it is written without delay, and how much may wait while nothing can be written, in bytes. */
-const mostAtOnce = 2 ** 20;
+const mostAtOnce = 2 ** 16;
 const mostWaiting = 16 * 2 ** 20;
 /** How many withheld answers are named. */
 const mostWithheld = 1_000;
@@ -138,14 +138,19 @@ export class EventStream {
     return this.syncedHead;
   }
 
-  /** Adds an event, unless the stream has ended. @param record JSON of an object, without `integrity` */
-  append(record: string): void {
+  /**
+   * Adds an event, unless the stream has ended.
+   *
+   * @param record JSON of an object, without `integrity`
+   * @param beginning of the record, in UTF-8, where `record` is only what comes behind that
+   */
+  append(record: string, beginning?: Uint8Array): void {
     if (this.isEnding) return;
     if (this.lines.length > mostWaiting && this.failure) {
       this.failure.lost += 1;
       return;
     }
-    this.chain(record);
+    this.chain(record, beginning);
     if (this.pumping || this.error) return;
     if (this.settings.durable || this.lines.length > mostAtOnce) void this.pump();
     else if (this.timer === undefined) this.pumpIn(bufferedMilliseconds);
@@ -268,11 +273,11 @@ export class EventStream {
   }
 
   /** Puts an event behind the last one. */
-  private chain(record: string): void {
+  private chain(record: string, beginning?: Uint8Array): void {
     if (this.waiting === 0) this.waitingSince = performance.now();
     this.waiting += 1;
     this.sequence += 1;
-    this.previous = lineHash(this.lines.add(record, integrityText(this.name, this.sequence, this.previous)));
+    this.previous = lineHash(this.lines.add(record, integrityText(this.name, this.sequence, this.previous), beginning));
   }
 
   private write({ parts }: Batch): void {

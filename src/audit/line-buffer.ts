@@ -1,7 +1,8 @@
-/** As many events as usually come between two writes, in bytes. */
-const chunkBytes = 2 ** 18;
+/** Twice what usually comes between two writes, in bytes: few enough that the processor still has them at the write. */
+const chunkBytes = 2 ** 17;
 /** A character of a JavaScript string takes no more in UTF-8, in bytes. */
 const mostBytes = 3;
+const nothing: Uint8Array = new Uint8Array(0);
 
 /**
  * Lines that wait to be written, as the bytes that they will be: strings that wait would have to be moved about by the
@@ -26,15 +27,18 @@ export class LineBuffer {
    *
    * @param record JSON of an object
    * @param ending what takes the place of its last brace; ASCII
+   * @param beginning of the record, in UTF-8, where `record` is only what comes behind that
    * @returns its bytes without the LF, which stay as they are until it is taken
    */
-  add(record: string, ending: string): Buffer {
-    const most = record.length * mostBytes + ending.length + 1;
+  add(record: string, ending: string, beginning = nothing): Buffer {
+    const most = beginning.length + record.length * mostBytes + ending.length + 1;
     if (this.chunk.length - this.end < most) this.renew(most);
     const start = this.end;
+    this.chunk.set(beginning, start);
+    this.end += beginning.length;
     // what is ASCII is copied twice as fast
     const isAscii = Buffer.byteLength(record) === record.length;
-    this.end += this.chunk.write(record, start, isAscii ? 'latin1' : 'utf8') - 1;
+    this.end += this.chunk.write(record, this.end, isAscii ? 'latin1' : 'utf8') - 1;
     this.end += this.chunk.write(ending, this.end, 'latin1');
     const bytes = this.chunk.subarray(start, this.end);
     this.chunk[this.end] = 0x0a;

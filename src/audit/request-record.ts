@@ -50,54 +50,63 @@ const mostUserAgent = 1_024;
 const mostMessage = 1_024;
 export const eventVersion = '1.11';
 
+/** A record as JSON in two pieces: what follows `beginning` is the rest of the object. */
+interface RecordText {
+  /** What many records have in common, in UTF-8. */
+  readonly beginning: Uint8Array;
+  readonly rest: string;
+}
+
 /**
- * Makes the records of requests, CloudTrail's, as JSON. What many have in common is made once: each piece of a text costs,
- * also when the garbage is collected.
+ * Makes the records of requests, CloudTrail's, as JSON. What many have in common comes first and is made once, as the
+ * bytes that are written: each piece of a text costs, also when the garbage is collected.
  */
 export class RequestRecords {
-  private readonly region: string;
-  private readonly end: string;
+  private readonly homeText: string;
   private readonly keyStart: string;
-  /** By operation: what it is. */
-  private readonly starts = new Map<string, string>();
+  /** By operation: the last of them. */
+  private readonly beginnings = new Map<string, { who: string; where: string; bytes: Uint8Array }>();
   private ip: string | undefined;
   private userAgent: string | undefined;
-  private sourceText = '';
+  private tls: EndedRequest['tls'];
+  private whereText = '';
   private keyArn: string | undefined;
   private keyText = '';
 
   constructor({ region, accountId }: AuditedHome) {
-    const end = { eventType: 'AwsApiCall', managementEvent: true, recipientAccountId: accountId };
-    this.end = `,${JSON.stringify({ ...end, eventCategory: 'Management' }).slice(1, -1)}`;
+    const home = { awsRegion: region, eventType: 'AwsApiCall', managementEvent: true, recipientAccountId: accountId };
+    this.homeText = JSON.stringify({ ...home, eventCategory: 'Management' }).slice(1, -1);
     this.keyStart = `{"accountId":"${accountId}","type":"AWS::KMS::Key","ARN":`;
-    this.region = JSON.stringify(region);
   }
 
-  /** @returns JSON of an object */
-  record(request: EndedRequest): string {
-    const { id, service, principal, accessKeyId, source, tls, trail, error } = request;
+  record(request: EndedRequest): RecordText {
+    const { id, service, principal, accessKeyId, trail, error } = request;
     const operation = request.operation ?? 'Unknown';
     const who = principal ? userIdentity(principal, accessKeyId) : unknownIdentity;
     const { parameters, elements, resources } =
       service === 'kms' ? this.ofKms(operation, trail) : ofSts(operation, trail);
-    return (
-      `${this.startOf(service, operation)}${who},"eventTime":"${isoTime(request.receivedAt)}"${this.sourceOf(source)}` +
-      `${error ? errorText(error) : ''},"requestParameters":${parameters},"responseElements":${error ? 'null' : elements}` +
-      `,"additionalEventData":${additional(request)},"requestID":"${id}","eventID":"${randomUUID()}"` +
-      `,"resources":${resources}${this.end}${tls ? tlsText(tls) : ''}}`
-    );
+    return {
+      beginning: this.beginningOf(service, operation, who, this.whereOf(request)),
+      rest:
+        `"eventTime":"${isoTime(request.receivedAt)}"${error ? errorText(error) : ''}` +
+        `,"requestParameters":${parameters},"responseElements":${error ? 'null' : elements}` +
+        `,"additionalEventData":${additional(request)},"requestID":"${id}","eventID":"${randomUUID()}"` +
+        `,"resources":${resources}}`,
+    };
   }
 
-  private startOf(service: EndedRequest['service'], operation: string): string {
+  /** Up to the first member that differs between the requests of one client for one operation. */
+  private beginningOf(service: EndedRequest['service'], operation: string, who: string, where: string): Uint8Array {
     const name = `${service}.${operation}`;
-    const known = this.starts.get(name);
-    if (known !== undefined) return known;
+    const known = this.beginnings.get(name);
+    if (known?.who === who && known.where === where) return known.bytes;
     const readOnly = service === 'kms' ? isReadOnly(operation as OperationName) : operation !== 'AssumeRole';
-    const start =
+    const bytes = Buffer.from(
       `{"eventVersion":"${eventVersion}","eventSource":"${service}.amazonaws.com","eventName":"${operation}",` +
-      `"readOnly":${readOnly},"awsRegion":${this.region},"userIdentity":`;
-    this.starts.set(name, start);
-    return start;
+        `"readOnly":${readOnly},${this.homeText},"userIdentity":${who},${where},`,
+    );
+    this.beginnings.set(name, { who, where, bytes });
+    return bytes;
   }
 
   private ofKms(operation: string, { input, output, keys: found }: RequestTrail) {
@@ -120,15 +129,20 @@ export class RequestRecords {
   }
 
   /** Clients send the same again and again. */
-  private sourceOf({ ip, userAgent }: EndedRequest['source']): string {
-    if (ip !== this.ip || userAgent !== this.userAgent) {
+  private whereOf({ source: { ip, userAgent }, tls }: EndedRequest): string {
+    if (ip !== this.ip || userAgent !== this.userAgent || !isSame(tls, this.tls)) {
       this.ip = ip;
       this.userAgent = userAgent;
+      this.tls = tls;
       const agent = userAgent === undefined ? 'null' : JSON.stringify(userAgent.slice(0, mostUserAgent));
-      this.sourceText = `,"sourceIPAddress":${JSON.stringify(ip)},"userAgent":${agent}`;
+      this.whereText = `"sourceIPAddress":${JSON.stringify(ip)},"userAgent":${agent}${tls ? tlsText(tls) : ''}`;
     }
-    return this.sourceText;
+    return this.whereText;
   }
+}
+
+function isSame(one: EndedRequest['tls'], other: EndedRequest['tls']): boolean {
+  return one === other || (one?.version === other?.version && one?.cipherSuite === other?.cipherSuite);
 }
 
 function ofSts(operation: string, { input, output }: RequestTrail) {
