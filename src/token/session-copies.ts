@@ -12,22 +12,30 @@ export interface VersionedKey extends KeyObject {
 const usesUntilHot = 16;
 /** A copy that was not used for so long is destroyed, in milliseconds. */
 const idleMilliseconds = 10_000;
-const mostKeys = 512;
+const mostCopies = 512;
+/** Of so many keys the uses are counted; then all begin anew. */
+const mostCounted = 16_384;
 
-interface Entry {
+interface Count {
   readonly version: number;
   uses: number;
+}
+
+interface Copy {
+  readonly version: number;
+  readonly handle: pkcs11.Handle;
   usedAt: number;
-  copy: pkcs11.Handle | undefined;
 }
 
 /**
  * Session objects that stand in for keys that are used often: some tokens read a token object anew for each use (SoftHSM2
  * does 14 file system calls), and take half the time with a copy. A copy is as sensitive and non-extractable as its
  * original, which is read back, and never leaves the token either. A token that makes no such copies is not asked again.
+ * Key pairs may not be copied at all (CKA_COPYABLE in key-templates.ts).
  */
 export class SessionCopies {
-  private readonly entries = new Map<string, Entry>();
+  private readonly counts = new Map<string, Count>();
+  private readonly copies = new Map<string, Copy>();
   private offered = true;
 
   /** @param keeper the session that the copies live in: it must outlive this */
@@ -39,46 +47,57 @@ export class SessionCopies {
 
   /** How many copies there are. */
   get count(): number {
-    let count = 0;
-    for (const { copy } of this.entries.values()) if (copy) count += 1;
-    return count;
+    return this.copies.size;
   }
 
   /** The handle to use a key by: that of its copy, or its own. @throws ObjectMissingError, TokenError */
   handleOf(session: pkcs11.Handle, key: VersionedKey): pkcs11.Handle {
     if (!this.offered) return this.handles.of(session, key);
     const name = objectName(key);
-    let entry = this.entries.get(name);
-    if (entry?.version !== key.version) {
-      this.forget(key);
-      if (this.entries.size >= mostKeys) return this.handles.of(session, key);
-      entry = { version: key.version, uses: 0, usedAt: 0, copy: undefined };
-      this.entries.set(name, entry);
+    const copy = this.copies.get(name);
+    if (copy?.version === key.version) {
+      copy.usedAt = performance.now();
+      return copy.handle;
     }
-    entry.uses += 1;
-    entry.usedAt = performance.now();
-    if (entry.copy) return entry.copy;
+    if (copy) this.forget(key);
     const original = this.handles.of(session, key);
-    if (entry.uses < usesUntilHot) return original;
-    entry.copy = this.copyOf(original);
-    return entry.copy ?? original;
+    if (!this.isHot(name, key.version) || this.copies.size >= mostCopies) return original;
+    this.counts.delete(name);
+    const handle = this.copyOf(original);
+    if (handle === undefined) return original;
+    this.copies.set(name, { version: key.version, handle, usedAt: performance.now() });
+    return handle;
+  }
+
+  /** Counts a use. */
+  private isHot(name: string, version: number): boolean {
+    const count = this.counts.get(name);
+    if (count?.version === version) {
+      count.uses += 1;
+      return count.uses >= usesUntilHot;
+    }
+    // keys that are used once must not keep others from being counted
+    if (this.counts.size >= mostCounted) this.counts.clear();
+    this.counts.set(name, { version, uses: 1 });
+    return false;
   }
 
   /** Destroys the copy of a key, if there is one. */
   forget(key: KeyObject): void {
     const name = objectName(key);
-    const entry = this.entries.get(name);
-    this.entries.delete(name);
-    if (entry?.copy) this.destroy(entry.copy);
+    const copy = this.copies.get(name);
+    this.counts.delete(name);
+    this.copies.delete(name);
+    if (copy) this.destroy(copy.handle);
   }
 
   /** Destroys the copies of keys that nobody uses any more. */
   sweep(): void {
     const before = performance.now() - idleMilliseconds;
-    for (const [name, { usedAt, copy }] of this.entries) {
+    for (const [name, { usedAt, handle }] of this.copies) {
       if (usedAt > before) continue;
-      this.entries.delete(name);
-      if (copy) this.destroy(copy);
+      this.copies.delete(name);
+      this.destroy(handle);
     }
   }
 

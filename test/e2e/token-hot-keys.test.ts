@@ -89,4 +89,15 @@ const Plaintext = Buffer.from('x');
     await sign();
     await fault.clear();
   });
+
+  test('are counted beside any number that are used once', async () => {
+    for (let made = 0; made < 520; made += 20) {
+      const keys = await Promise.all(Array.from({ length: 20 }, () => faulty.service.newKey()));
+      await Promise.all(keys.map(({ KeyId }) => encryptOften(KeyId, 1)));
+    }
+    const often = await faulty.service.newKey();
+    const before = copies();
+    await encryptOften(often.KeyId, 20);
+    expect(copies()).toBe(before + 1);
+  });
 });
