@@ -24,22 +24,24 @@ import { sessionsElsewhere } from './service-under-test.mjs';
 
 /**
  * Every operation with every number of workers; these run side by side, and one of them works at a time: what is
- * compared is measured within seconds in each round.
+ * compared is measured within seconds in each round. Each round has services of its own, as no two starts of a process
+ * are equally fast.
  *
  * @type {import('./parts.mjs').Part}
  */
-export async function measureMatrix({ options, keep, progress, warmed }) {
+export async function measureMatrix({ options, keep, progress, start }) {
   const chosen = cases.filter((each) => options.operations.test(nameOf(each)));
   if (chosen.length === 0) throw new Error('--operations matches none of the cases');
-  /** @type {import('./service-under-test.mjs').ServiceUnderTest[]} */
-  const services = [];
-  for (const workers of options.workers) services.push(await warmed(workers));
   /** @type {import('./results.mjs').Result[]} */
   const results = keep([]);
   /** By case and service. @type {Figures[][][]} */
-  const rounds = chosen.map(() => services.map(() => []));
+  const rounds = chosen.map(() => options.workers.map(() => []));
   // minutes lie between two rounds of a case: a machine can be slow for one
   for (let round = 1; round <= options.rounds; round++) {
+    progress(`${round}/${options.rounds} services that have seen every operation`);
+    /** @type {import('./service-under-test.mjs').ServiceUnderTest[]} */
+    const services = [];
+    for (const workers of options.workers) services.push(await seasoned(await start(workers), chosen, options));
     for (const [index, each] of chosen.entries()) {
       for (const [which, service] of services.entries()) {
         const figures = await figuresOf(service, each, options);
@@ -54,7 +56,24 @@ export async function measureMatrix({ options, keep, progress, warmed }) {
         );
       }
     }
+    for (const service of services) await service.stop();
   }
+}
+
+/**
+ * A service as one is that has run for a while: what V8 makes of code that all operations share depends on them all.
+ *
+ * @param {import('./service-under-test.mjs').ServiceUnderTest} service
+ * @param {readonly import('./cases.mjs').Case[]} operations
+ * @param {import('./options.mjs').Options} options
+ */
+async function seasoned(service, operations, { clients, firstRequests, warmUpSeconds }) {
+  const [first] = operations;
+  if (first) await service.warmUp((await service.requestsOf(first)).requests, firstRequests);
+  for (const each of operations) {
+    await service.load((await service.requestsOf(each)).requests, { clients, seconds: warmUpSeconds });
+  }
+  return service;
 }
 
 /**

@@ -11,21 +11,31 @@ import { bestOf } from './rounds.mjs';
  */
 
 const Plaintext = Buffer.alloc(32, 7);
+/** Workers of each service. */
+const arrangements = [
+  { arrangement: 'one worker', workers: [1] },
+  { arrangement: 'two workers of one service', workers: [2] },
+  { arrangement: 'two services of one worker', workers: [1, 1] },
+];
 
-/** @type {import('./parts.mjs').Part} */
+/**
+ * Each round has services of its own, as no two starts of a process are equally fast.
+ *
+ * @type {import('./parts.mjs').Part}
+ */
 export async function measureProcesses({ options, keep, progress, start }) {
   const { clients, seconds, warmUpSeconds } = options;
-  const arrangements = [
-    { arrangement: 'one worker', services: [await start(1)] },
-    { arrangement: 'two workers of one service', services: [await start(2)] },
-    { arrangement: 'two services of one worker', services: [await start(1), await start(1)] },
-  ];
   const rounds = arrangements.map(() => /** @type {Omit<ProcessesCost, 'arrangement'>[]} */ ([]));
-  for (const { services } of arrangements) {
-    for (const service of services) await service.warmUp(await encryptions(service), options.firstRequests);
-  }
   for (let round = 0; round < options.rounds; round++) {
-    for (const [index, { services }] of arrangements.entries()) {
+    /** @type {import('./parts.mjs').ServiceUnderTest[][]} */
+    const started = [];
+    for (const { workers } of arrangements) {
+      const services = [];
+      for (const each of workers) services.push(await start(each));
+      for (const service of services) await service.warmUp(await encryptions(service), options.firstRequests);
+      started.push(services);
+    }
+    for (const [index, services] of started.entries()) {
       /** @type {Buffer[][]} */
       const requests = [];
       for (const service of services) requests.push(await encryptions(service));
@@ -37,6 +47,7 @@ export async function measureProcesses({ options, keep, progress, start }) {
         cpu: sum(loads.flatMap((load) => load.cpu)) / sum(loads.map((load) => load.answers)),
       });
     }
+    for (const service of started.flat()) await service.stop();
   }
   const results = keep(/** @type {ProcessesCost[]} */ ([]));
   for (const [index, { arrangement }] of arrangements.entries()) {

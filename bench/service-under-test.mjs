@@ -39,6 +39,8 @@ export class ServiceUnderTest {
     this.generator = this.newGenerator();
     /** @type {ChildProcess<DirectOrder, DirectReport>[]} */
     this.direct = [];
+    /** @type {Promise<void> | undefined} */
+    this.stopped = undefined;
   }
 
   /** @returns {ChildProcess<LoadOrder, LoadReport>} a load generator more, for loads at the same time */
@@ -150,7 +152,13 @@ export class ServiceUnderTest {
     }
   }
 
-  async stop() {
+  stop() {
+    this.stopped ??= this.end();
+    return this.stopped;
+  }
+
+  /** @private */
+  async end() {
     for (const process of [this.generator, ...this.direct]) process.end();
     this.kms.destroy();
     await this.service.stop();
