@@ -38,8 +38,7 @@ export class StreamedRequestAudit implements RequestAudit {
 
   record(request: EndedRequest, isRefusedHere = false): Promise<void> | undefined {
     const { stream, policy } = this;
-    const { beginning, rest } = this.records.record(request);
-    stream.append(rest, beginning);
+    stream.append(() => this.records.record(request));
     if (!policy.durable || isRefusedHere || (policy.failOpen && stream.trouble)) return undefined;
     // in trouble, too: at the next attempt it is written, or its answer is withheld
     return policy.failOpen ? stream.durable().catch(() => {}) : this.durably(request);

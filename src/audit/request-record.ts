@@ -4,6 +4,7 @@ import type { Decision } from '../authorization/policy/decide.js';
 import type { Principal } from '../authorization/principal.js';
 import type { RequestSource } from '../authorization/request-source.js';
 import type { OperationName } from '../contract/operation-types.js';
+import type { RecordText } from './event-stream.js';
 import { isoTime } from './iso-time.js';
 import { isReadOnly, requestParameters, responseElements } from './shown-members.js';
 import { actionElements, actionParameters, actionResources } from './shown-parameters.js';
@@ -49,13 +50,6 @@ export interface AuditedHome {
 const mostUserAgent = 1_024;
 const mostMessage = 1_024;
 export const eventVersion = '1.11';
-
-/** A record as JSON in two pieces: what follows `beginning` is the rest of the object. */
-interface RecordText {
-  /** What many records have in common, in UTF-8. */
-  readonly beginning: Uint8Array;
-  readonly rest: string;
-}
 
 /**
  * Makes the records of requests, CloudTrail's, as JSON. What many have in common comes first and is made once, as the
