@@ -2,18 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, fdatasync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import {
-  integrityOf,
-  integrityText,
-  lineHash,
-  noHash,
-  type StreamHead,
-  type StreamKind,
-  streamFileName,
-  streamName,
-} from './format.js';
-import { LineBuffer } from './line-buffer.js';
+import { type StreamHead, type StreamKind, streamFileName, streamName } from './format.js';
 import { expectInPlace, giveToOwner, keepNames } from './names-on-disk.js';
+import { type LateRecord, WaitingEvents } from './waiting-events.js';
 
 const synchronise = promisify(fdatasync);
 
@@ -26,8 +17,6 @@ const retryMilliseconds = 200;
 /** When it is written without delay, and how much may wait while nothing can be written, in bytes. */
 const mostAtOnce = 2 ** 16;
 const mostWaiting = 16 * 2 ** 20;
-/** How many events may wait to be made into lines. */
-const mostUnmade = 64;
 /** How many withheld answers are named. */
 const mostWithheld = 1_000;
 /** After these nothing is known of what was written; after others (a full disk) it goes on where it stopped. */
@@ -72,13 +61,6 @@ export interface StreamWatcher {
   wrote(events: number, milliseconds: number): void;
 }
 
-/** A record as JSON, without `integrity`, in two pieces: what follows `beginning` is the rest of the object. */
-export interface RecordText {
-  /** What many records have in common, in UTF-8. */
-  readonly beginning?: Uint8Array;
-  readonly rest: string;
-}
-
 /** What is being written. */
 interface Batch {
   readonly events: number;
@@ -104,18 +86,11 @@ interface Waiter {
  */
 export class EventStream {
   private name: string;
-  private sequence = 0;
-  private previous = noHash;
   private number = 0;
   private file: number | undefined;
   private fileBytes = 0;
   private fileOpenedAt = 0;
-  /** What nobody has made into lines yet. */
-  private readonly unmade: (() => RecordText)[] = [];
-  private readonly lines = new LineBuffer();
-  /** Events that wait. */
-  private waiting = 0;
-  private waitingSince = 0;
+  private readonly waiting: WaitingEvents;
   private batch: Batch | undefined;
   private waiter: Waiter | undefined;
   private timer: NodeJS.Timeout | undefined;
@@ -136,6 +111,7 @@ export class EventStream {
     private readonly watcher: StreamWatcher,
   ) {
     this.name = newName(settings.kind);
+    this.waiting = new WaitingEvents(this.name);
     watcher.began(this.name);
     this.append(records.start(undefined));
   }
@@ -150,22 +126,16 @@ export class EventStream {
     return this.syncedHead;
   }
 
-  /**
-   * Adds an event, unless the stream has ended.
-   *
-   * @param record JSON of an object, without `integrity`; or what makes it, soon, and never throws: one event after the
-   * other takes half the time that each takes among other work
-   */
-  append(record: string | (() => RecordText)): void {
+  /** Adds an event, unless the stream has ended. */
+  append(record: LateRecord): void {
     if (this.isEnding) return;
-    if (this.lines.length > mostWaiting && this.failure) {
+    if (this.waiting.bytes > mostWaiting && this.failure) {
       this.failure.lost += 1;
       return;
     }
-    this.add(record);
-    if (this.unmade.length >= mostUnmade) this.makeLines();
+    this.waiting.add(record);
     if (this.pumping || this.error) return;
-    if (this.settings.durable || this.lines.length > mostAtOnce) void this.pump();
+    if (this.settings.durable || this.waiting.bytes > mostAtOnce) void this.pump();
     else if (this.timer === undefined) this.pumpIn(bufferedMilliseconds);
   }
 
@@ -205,7 +175,7 @@ export class EventStream {
     this.isEnding = true;
     await this.flush();
     // behind this one nothing may come, also not that it is written again
-    if (!this.error) this.add(this.records.end());
+    if (!this.error) this.waiting.add(this.records.end());
     const head = await this.flush();
     this.ended = true;
     clearTimeout(this.timer);
@@ -219,7 +189,7 @@ export class EventStream {
     this.pumping ??= this.writeAll().finally(() => {
       this.pumping = undefined;
       if (this.error) this.pumpIn(retryMilliseconds);
-      else if (this.waiting > 0) this.pumpIn(this.settings.durable ? 0 : bufferedMilliseconds);
+      else if (this.waiting.count > 0) this.pumpIn(this.settings.durable ? 0 : bufferedMilliseconds);
     });
     return this.pumping;
   }
@@ -235,7 +205,7 @@ export class EventStream {
   private async writeAll(): Promise<void> {
     // the caller has yet to say that it waits
     await undefined;
-    while (this.batch || this.waiting > 0) {
+    while (this.batch || this.waiting.count > 0) {
       try {
         await this.writeBatch();
       } catch (error) {
@@ -263,7 +233,7 @@ export class EventStream {
       if (this.settings.durable) await this.sync();
       else this.syncTimer ??= setTimeout(() => this.syncInTime(), syncMilliseconds);
       this.batch = undefined;
-      this.lines.reuse();
+      this.waiting.reuse();
       this.watcher.wrote(batch.events, performance.now() - batch.since);
     } catch (error) {
       // first of all: who is told counts on it
@@ -277,34 +247,10 @@ export class EventStream {
 
   private nextBatch(): Batch {
     if (this.file === undefined) this.openNext();
-    this.makeLines();
-    const { sequence, previous, waiting: events, waitingSince: since } = this;
-    const bytes = this.fileBytes + this.lines.length;
-    const lines = this.lines.take();
-    this.waiting = 0;
-    const head = { stream: this.name, sequence, hash: previous, file: streamFileName(this.name, this.number), bytes };
+    const { events, since, lines, bytes, sequence, hash } = this.waiting.take();
+    const file = streamFileName(this.name, this.number);
+    const head = { stream: this.name, sequence, hash, file, bytes: this.fileBytes + bytes };
     return { events, since, parts: [...lines], lines, head };
-  }
-
-  private add(record: string | (() => RecordText)): void {
-    if (this.waiting === 0) this.waitingSince = performance.now();
-    this.waiting += 1;
-    if (typeof record !== 'string') {
-      this.unmade.push(record);
-      return;
-    }
-    this.makeLines();
-    this.chain({ rest: record });
-  }
-
-  private makeLines(): void {
-    for (let make = this.unmade.shift(); make; make = this.unmade.shift()) this.chain(make());
-  }
-
-  /** Puts an event behind the last one. */
-  private chain({ beginning, rest }: RecordText): void {
-    this.sequence += 1;
-    this.previous = lineHash(this.lines.add(rest, integrityText(this.name, this.sequence, this.previous), beginning));
   }
 
   private write({ parts }: Batch): void {
@@ -356,7 +302,7 @@ export class EventStream {
     this.error = undefined;
     this.failure = undefined;
     if (failure === undefined) return;
-    this.add(this.records.resume(failure));
+    this.waiting.add(this.records.resume(failure));
     this.watcher.resumed(failure);
   }
 
@@ -364,17 +310,13 @@ export class EventStream {
   private beginAnew(): void {
     const left = this.syncedHead;
     this.writtenHead = left;
-    const again = [...(this.batch?.lines ?? []), ...this.lines.take()].flatMap(recordsOf);
-    const unmade = this.unmade.splice(0);
-    this.waiting = 0;
+    const taken = this.batch?.lines ?? [];
     this.close();
     this.batch = undefined;
     this.name = newName(this.settings.kind);
     this.watcher.began(this.name);
-    this.sequence = 0;
-    this.previous = noHash;
     this.number = 0;
-    for (const record of [this.records.start(left), ...again, ...unmade]) this.add(record);
+    this.waiting.beginAnew(this.name, this.records.start(left), taken);
   }
 
   private isFileFull(): boolean {
@@ -402,13 +344,6 @@ export class EventStream {
     }
     this.file = undefined;
   }
-}
-
-/** The records of lines, without their place in the chain, and but for the beginning of a stream. */
-function recordsOf(lines: Buffer): string[] {
-  const texts = lines.toString().split('\n').slice(0, -1);
-  const events = texts.filter((line) => integrityOf(line)?.sequence !== 1);
-  return events.map((line) => `${line.slice(0, line.lastIndexOf(',"integrity":'))}}`);
 }
 
 function newName(kind: StreamKind): string {

@@ -4,11 +4,11 @@ import type { Decision } from '../authorization/policy/decide.js';
 import type { Principal } from '../authorization/principal.js';
 import type { RequestSource } from '../authorization/request-source.js';
 import type { OperationName } from '../contract/operation-types.js';
-import type { RecordText } from './event-stream.js';
 import { isoTime } from './iso-time.js';
 import { isReadOnly, requestParameters, responseElements } from './shown-members.js';
 import { actionElements, actionParameters, actionResources } from './shown-parameters.js';
 import { unknownIdentity, userIdentity } from './user-identity.js';
+import type { RecordText } from './waiting-events.js';
 
 /** What was learned about a request on its way: each part when it was known. */
 export interface RequestTrail {
