@@ -77,6 +77,36 @@ test('lines of any length and in any characters are chained', async () => {
   expect(names()).toEqual(['StartStream', ...texts]);
 });
 
+const late = (eventName: string) => () => ({ beginning: Buffer.from('{"eventName":'), rest: `"${eventName}"}` });
+
+test('events that are made into lines later keep their place among those that are made', async () => {
+  open({ durable: false });
+  const sent = Array.from({ length: 300 }, (_, index) => `${index}`);
+  for (const [index, each] of sent.entries()) stream.append(index % 7 === 0 ? event(each) : late(each));
+  await stream.flush();
+  expect(names()).toEqual(['StartStream', ...sent]);
+});
+
+test('events that nobody has made into lines go into the new stream when a file fails', async () => {
+  open({ durable: false });
+  stream.append(late('written'));
+  await stream.flush();
+  stream.append(late('first'));
+  breakOpenFile();
+  await stream.flush();
+  stream.append(late('second'));
+  await within(patience, async () => expect(interruptions).toHaveLength(1));
+  await stream.end();
+  const namesIn = (name: string) =>
+    readEvents(directory)
+      .filter(({ integrity }) => integrity.stream === name)
+      .map(({ eventName }) => eventName);
+  expect(began.map(namesIn)).toEqual([
+    ['StartStream', 'written'],
+    ['StartStream', 'first', 'second', 'ResumeAudit', 'EndStream'],
+  ]);
+});
+
 test('a stream goes on in another file, and its head says in which', async () => {
   open({ fileBytes: 1_000 });
   for (let i = 0; i < 20; i++) {
