@@ -6,7 +6,7 @@ import { privateKeyTemplate, publicKeyTemplate, secretKeyTemplate } from '../../
 import type { Token } from '../../token/token.js';
 import { destroyMaterial, selfTestKey } from '../key-generation.js';
 import { type KeyMaterial, type KeyRecord, newMaterial } from '../key-record.js';
-import { isSurelyUncommitted, type KeyRepository, materialRow } from '../key-repository.js';
+import { isSurelyUncommitted, type KeyRepository, materialRow, StaleKeyError } from '../key-repository.js';
 import { keySpecs, type SupportedUsage } from '../key-specs.js';
 import type { KeyToken } from '../key-tokens.js';
 import { SelfTestError } from '../self-test.js';
@@ -51,13 +51,19 @@ interface TakenIn {
  *
  * @returns the KeyMaterialId
  * @throws KmsError InvalidImportTokenException, ExpiredImportTokenException, InvalidCiphertextException,
- * IncorrectKeyMaterialException, KMSInvalidStateException, UnsupportedOperationException; StaleKeyError; TokenError
+ * IncorrectKeyMaterialException, KMSInvalidStateException, UnsupportedOperationException, DependencyTimeoutException;
+ * StaleKeyError; TokenError
  */
-export async function importMaterial(
-  context: ImportContext,
-  key: KeyRecord,
-  request: MaterialRequest,
-): Promise<string> {
+export function importMaterial(context: ImportContext, key: KeyRecord, request: MaterialRequest): Promise<string> {
+  return context.imports.turns.inTurn(key.id, async () => {
+    // who had the turn before may have brought the material
+    const { version } = (await context.keys.find(key.id)) ?? {};
+    if (version !== key.version) throw new StaleKeyError(`key ${key.id} has changed`);
+    return importAlone(context, key, request);
+  });
+}
+
+async function importAlone(context: ImportContext, key: KeyRecord, request: MaterialRequest): Promise<string> {
   const { imports, keyToken } = context;
   const parameters = await openImportToken(context, key, request.importToken);
   const algorithm = wrappingAlgorithms[parameters.wrappingAlgorithm as keyof typeof wrappingAlgorithms];

@@ -5,6 +5,7 @@ import type { ProbePolicy } from '../capabilities.js';
 import type { KeyRepository } from '../key-repository.js';
 import { ImportCapabilities } from './import-capabilities.js';
 import { ImportTokens } from './import-tokens.js';
+import { ImportTurns } from './import-turns.js';
 import { MaterialIds } from './material-ids.js';
 import { MaterialExpiry } from './material-presence.js';
 import { WrappingKeys } from './wrapping-keys.js';
@@ -14,6 +15,7 @@ export interface Imports {
   readonly capabilities: ImportCapabilities;
   readonly wrappingKeys: WrappingKeys;
   readonly tokens: ImportTokens;
+  readonly turns: ImportTurns;
   readonly materialIds: MaterialIds;
   readonly expiry: MaterialExpiry;
 }
@@ -29,6 +31,7 @@ export function importsInto(
     capabilities: new ImportCapabilities(token, policy),
     wrappingKeys: new WrappingKeys(store, token),
     tokens: new ImportTokens(sealer),
+    turns: new ImportTurns(store),
     materialIds: new MaterialIds(token),
     expiry: new MaterialExpiry(store, keys, token),
   };
