@@ -29,7 +29,7 @@ export interface TakenEvents {
 
 /**
  * Events of a stream that wait to be written, in their hash chain. They are made into lines many at once: one after the
- * other takes half the time that each takes among other work.
+ * other they cost less than each among other work.
  */
 export class WaitingEvents {
   private sequence = 0;
