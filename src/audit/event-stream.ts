@@ -14,8 +14,11 @@ export const bufferedMilliseconds = 50;
 const syncMilliseconds = 1_000;
 /** Between two attempts when events cannot be written, in milliseconds. */
 const retryMilliseconds = 200;
-/** When it is written without delay, and how much may wait while nothing can be written, in bytes. */
-const mostAtOnce = 2 ** 16;
+/**
+ * When it is written without delay, and how much may wait while nothing can be written, in bytes. A write costs what
+ * comes after it more than itself: the fewer, the better.
+ */
+const mostAtOnce = 2 ** 20;
 const mostWaiting = 16 * 2 ** 20;
 /** How many withheld answers are named. */
 const mostWithheld = 1_000;

@@ -47,6 +47,14 @@ export interface AuditedHome {
   readonly accountId: string;
 }
 
+/** What many records begin with, and what it was made of. */
+interface Beginning {
+  readonly who: string;
+  readonly where: string;
+  readonly why: string;
+  readonly bytes: Uint8Array;
+}
+
 const mostUserAgent = 1_024;
 const mostMessage = 1_024;
 export const eventVersion = '1.11';
@@ -58,14 +66,16 @@ export const eventVersion = '1.11';
 export class RequestRecords {
   private readonly homeText: string;
   private readonly keyStart: string;
-  /** By operation: the last of them. */
-  private readonly beginnings = new Map<string, { who: string; where: string; bytes: Uint8Array }>();
+  /** By service and operation: the last of them. */
+  private readonly beginnings = { kms: new Map<string, Beginning>(), sts: new Map<string, Beginning>() };
   private ip: string | undefined;
   private userAgent: string | undefined;
   private tls: EndedRequest['tls'];
   private whereText = '';
   private keyArn: string | undefined;
   private keyText = '';
+  private decision: Decision | undefined;
+  private whyText = '';
 
   constructor({ region, accountId }: AuditedHome) {
     const home = { awsRegion: region, eventType: 'AwsApiCall', managementEvent: true, recipientAccountId: accountId };
@@ -80,26 +90,32 @@ export class RequestRecords {
     const { parameters, elements, resources } =
       service === 'kms' ? this.ofKms(operation, trail) : ofSts(operation, trail);
     return {
-      beginning: this.beginningOf(service, operation, who, this.whereOf(request)),
+      beginning: this.beginningOf(service, operation, who, this.whereOf(request), this.whyOf(trail.decision)),
+      // behind the brace of additionalEventData
       rest:
-        `"eventTime":"${isoTime(request.receivedAt)}"${error ? errorText(error) : ''}` +
+        `"milliseconds":${inThousandths(request.milliseconds)}${claimedText(request)}},"eventTime":"` +
+        `${isoTime(request.receivedAt)}"${error ? errorText(error) : ''}` +
         `,"requestParameters":${parameters},"responseElements":${error ? 'null' : elements}` +
-        `,"additionalEventData":${additional(request)},"requestID":"${id}","eventID":"${randomUUID()}"` +
-        `,"resources":${resources}}`,
+        `,"requestID":"${id}","eventID":"${randomUUID()}","resources":${resources}`,
     };
   }
 
   /** Up to the first member that differs between the requests of one client for one operation. */
-  private beginningOf(service: EndedRequest['service'], operation: string, who: string, where: string): Uint8Array {
-    const name = `${service}.${operation}`;
-    const known = this.beginnings.get(name);
-    if (known?.who === who && known.where === where) return known.bytes;
+  private beginningOf(
+    service: EndedRequest['service'],
+    operation: string,
+    who: string,
+    where: string,
+    why: string,
+  ): Uint8Array {
+    const known = this.beginnings[service].get(operation);
+    if (known?.who === who && known.where === where && known.why === why) return known.bytes;
     const readOnly = service === 'kms' ? isReadOnly(operation as OperationName) : operation !== 'AssumeRole';
     const bytes = Buffer.from(
       `{"eventVersion":"${eventVersion}","eventSource":"${service}.amazonaws.com","eventName":"${operation}",` +
-        `"readOnly":${readOnly},${this.homeText},"userIdentity":${who},${where},`,
+        `"readOnly":${readOnly},${this.homeText},"userIdentity":${who},${where},"additionalEventData":{${why}`,
     );
-    this.beginnings.set(name, { who, where, bytes });
+    this.beginnings[service].set(operation, { who, where, why, bytes });
     return bytes;
   }
 
@@ -122,6 +138,15 @@ export class RequestRecords {
     return this.keyText;
   }
 
+  private whyOf(decision: Decision | undefined): string {
+    if (decision === undefined) return '';
+    if (this.decision === undefined || !isSameDecision(decision, this.decision)) {
+      this.decision = decision;
+      this.whyText = decisionText(decision);
+    }
+    return this.whyText;
+  }
+
   /** Clients send the same again and again. */
   private whereOf({ source: { ip, userAgent }, tls }: EndedRequest): string {
     if (ip !== this.ip || userAgent !== this.userAgent || !isSame(tls, this.tls)) {
@@ -133,6 +158,16 @@ export class RequestRecords {
     }
     return this.whereText;
   }
+}
+
+function isSameDecision(one: Decision, other: Decision): boolean {
+  return (
+    one.decision === other.decision &&
+    one.reason === other.reason &&
+    one.grantId === other.grantId &&
+    one.statement?.sid === other.statement?.sid &&
+    one.statement?.index === other.statement?.index
+  );
 }
 
 function isSame(one: EndedRequest['tls'], other: EndedRequest['tls']): boolean {
@@ -162,14 +197,19 @@ function tlsText({ version, cipherSuite }: NonNullable<EndedRequest['tls']>): st
   return `,"tlsDetails":{"tlsVersion":"${version}","cipherSuite":"${cipherSuite}"}`;
 }
 
-function additional({ trail: { decision }, milliseconds, accessKeyIdClaimed }: EndedRequest): string {
-  const text = decision ? `{"decision":${decisionText(decision)},` : '{';
-  const claimed = accessKeyIdClaimed === undefined ? '' : `,"accessKeyIdClaimed":"${accessKeyIdClaimed}"`;
-  return `${text}"milliseconds":${Math.round(milliseconds * 1000) / 1000}${claimed}}`;
+function claimedText({ accessKeyIdClaimed }: EndedRequest): string {
+  return accessKeyIdClaimed === undefined ? '' : `,"accessKeyIdClaimed":"${accessKeyIdClaimed}"`;
+}
+
+/** A number with three digits after the point: the text of an integer costs a fraction of that of any other. */
+function inThousandths(value: number): string {
+  const thousandths = Math.round(value * 1000);
+  const rest = thousandths % 1000;
+  return `${(thousandths - rest) / 1000}.${rest < 10 ? '00' : rest < 100 ? '0' : ''}${rest}`;
 }
 
 function decisionText({ decision, reason, statement, grantId }: Decision): string {
   const by = statement ? `,"statement":${JSON.stringify(statement.sid ?? statement.index)}` : '';
   const grant = grantId === undefined ? '' : `,"grantId":"${grantId}"`;
-  return `{"decision":"${decision}","reason":"${reason}"${by}${grant}}`;
+  return `"decision":{"decision":"${decision}","reason":"${reason}"${by}${grant}},`;
 }

@@ -2,9 +2,9 @@ import { integrityOf, integrityText, lineHash, noHash } from './format.js';
 import { LineBuffer } from './line-buffer.js';
 
 /** So many events may wait to be made into lines. */
-const mostUnmade = 64;
+const mostUnmade = 128;
 
-/** A record as JSON, without `integrity`, in two pieces: what follows `beginning` is the rest of the object. */
+/** A record as JSON in two pieces, without `integrity` and the brace behind that. */
 export interface RecordText {
   /** What many records have in common, in UTF-8. */
   readonly beginning?: Uint8Array;
@@ -57,7 +57,7 @@ export class WaitingEvents {
     this.events += 1;
     if (typeof record === 'string') {
       this.makeLines();
-      this.chain({ rest: record });
+      this.chain({ rest: record.slice(0, -1) });
       return;
     }
     this.unmade.push(record);
@@ -89,13 +89,14 @@ export class WaitingEvents {
   }
 
   private makeLines(): void {
-    for (let make = this.unmade.shift(); make; make = this.unmade.shift()) this.chain(make());
+    for (const make of this.unmade) this.chain(make());
+    this.unmade.length = 0;
   }
 
   private chain({ beginning, rest }: RecordText): void {
     this.sequence += 1;
     const integrity = integrityText(this.stream, this.sequence, this.previous);
-    this.previous = lineHash(this.lines.add(rest, integrity, beginning));
+    this.previous = lineHash(this.lines.add(rest + integrity, beginning));
   }
 }
 

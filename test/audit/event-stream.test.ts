@@ -77,7 +77,7 @@ test('lines of any length and in any characters are chained', async () => {
   expect(names()).toEqual(['StartStream', ...texts]);
 });
 
-const late = (eventName: string) => () => ({ beginning: Buffer.from('{"eventName":'), rest: `"${eventName}"}` });
+const late = (eventName: string) => () => ({ beginning: Buffer.from('{"eventName":'), rest: `"${eventName}"` });
 
 test('events that are made into lines later keep their place among those that are made', async () => {
   open({ durable: false });
