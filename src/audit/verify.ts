@@ -38,7 +38,7 @@ export interface AuditVerification {
   readonly tornBytes: number;
   /** Streams that are being written, or that a crash has ended. */
   readonly openStreams: number;
-  /** Files that the service has removed for their age, and has said so. */
+  /** Files that the service has removed for their age or the log's size, and has said so. */
   readonly removedFiles: number;
   /** Files in the directory that are none of the log's. */
   readonly strangers: readonly string[];

@@ -109,7 +109,10 @@ function notesOf(verification: AuditVerification): string[] {
     [unsignedEvents > 0, `${counted(unsignedEvents, 'event')} since ${unsignedSince}: chained, and not signed yet`],
     [tornBytes > 0, `${counted(tornBytes, 'byte')} of lines that a crash has cut off: no events`],
     [openStreams > 0, `${counted(openStreams, 'stream')} without an end: being written, or ended by a crash`],
-    [removedFiles > 0, `${counted(removedFiles, 'file')} removed for age, as the log itself says`],
+    [
+      removedFiles > 0,
+      `${counted(removedFiles, 'file')} removed for their age or the log's size, as the log itself says`,
+    ],
     [strangers.length > 0, `not of the log, and not looked at: ${strangers.join(', ')}`],
   ];
   return notes.filter(([isSo]) => isSo).map(([, note]) => `note: ${note}`);

@@ -258,7 +258,7 @@ export const settingTable = {
   auditForward: {
     type: auditForwardSetting,
     meaning:
-      'Where copies of the audit log go, with commas: stdout, syslog+udp://HOST:514, syslog+tcp://HOST:601, syslog+unix:///PATH, otlp+http://HOST:4318',
+      'Where copies of the audit log go, with commas: stdout, syslog+udp://HOST:514, syslog+tcp://HOST:601, syslog+unix:///PATH, otlp+http://HOST:4318 or otlp+https',
   },
   logLevel: {
     type: z.enum(['debug', 'info', 'warn', 'error']).default('info'),

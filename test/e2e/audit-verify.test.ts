@@ -42,6 +42,8 @@ afterAll(async () => {
 
 test('while the service writes, what it has written is whole at any moment', async () => {
   const directory = join(service.dataDir, 'audit');
+  // before the first one nothing is proved
+  await within(patience, async () => expect(linesOf(join(directory, 'checkpoints.000001.jsonl'))).not.toEqual([]));
   let isLoaded = true;
   const load = Promise.all(
     [0, 1, 2, 3].map(async (client) => {

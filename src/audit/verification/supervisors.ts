@@ -4,7 +4,7 @@ import type { SignedHead } from './checkpoints.js';
 import type { StreamFiles } from './directory.js';
 import { lineBatches } from './line-batches.js';
 
-/** A file that the service has removed for its age, as RemoveAuditFiles names it. */
+/** A file that the service has removed for its age or the log's size, as RemoveAuditFiles names it. */
 export interface RemovedFile {
   readonly firstSequence: number;
   readonly lastSequence: number;
