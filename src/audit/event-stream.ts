@@ -14,11 +14,9 @@ export const bufferedMilliseconds = 50;
 const syncMilliseconds = 1_000;
 /** Between two attempts when events cannot be written, in milliseconds. */
 const retryMilliseconds = 200;
-/**
- * When it is written without delay, and how much may wait while nothing can be written, in bytes. A write costs what
- * comes after it more than itself: the fewer, the better.
- */
+/** When it is written without delay, in bytes: a write costs what comes after it more than itself. */
 const mostAtOnce = 2 ** 20;
+/** How much may wait while nothing can be written, in bytes. */
 const mostWaiting = 16 * 2 ** 20;
 /** How many withheld answers are named. */
 const mostWithheld = 1_000;

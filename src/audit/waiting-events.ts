@@ -89,8 +89,7 @@ export class WaitingEvents {
   }
 
   private makeLines(): void {
-    for (const make of this.unmade) this.chain(make());
-    this.unmade.length = 0;
+    for (let make = this.unmade.shift(); make; make = this.unmade.shift()) this.chain(make());
   }
 
   private chain({ beginning, rest }: RecordText): void {
