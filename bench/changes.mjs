@@ -4,14 +4,13 @@ import { bestOf } from './rounds.mjs';
 
 /**
  * What an Encrypt costs while the store is changed: the service's CPU, that of the changes included, in microseconds per
- * Encrypt; latency in milliseconds.
+ * Encrypt.
  *
  * @typedef {object} ChangesCost
  * @property {number} changesPerSecond of another key, one after the other
  * @property {number} keys that are encrypted with, in turn
  * @property {number} requestsPerSecond
  * @property {number} cpu
- * @property {number} p99
  */
 
 const keyCount = 500;
@@ -20,21 +19,20 @@ const Plaintext = Buffer.alloc(32, 7);
 
 /** @type {import('./parts.mjs').Part} */
 export async function measureChanges({ options, keep, progress, start }) {
-  const { clients, seconds, warmUpSeconds } = options;
+  const { seconds, warmUpSeconds } = options;
   const service = await start(1);
   const keys = await service.createKeys({ KeySpec: 'SYMMETRIC_DEFAULT' }, keyCount);
   const other = await service.keyOf({ Description: 'changed meanwhile' });
   const inputs = keys.map((KeyId) => ({ KeyId, Plaintext }));
   await service.warmUp(await service.signAll('Encrypt', inputs), options.firstRequests);
-  const rounds = rates.map(() => /** @type {Pick<ChangesCost, 'requestsPerSecond' | 'cpu' | 'p99'>[]} */ ([]));
+  const rounds = rates.map(() => /** @type {Pick<ChangesCost, 'requestsPerSecond' | 'cpu'>[]} */ ([]));
   for (let round = 0; round < options.rounds; round++) {
     for (const [index, rate] of rates.entries()) {
       const requests = await service.signAll('Encrypt', inputs);
       const stop = keepChanging(service, other, rate);
-      const load = await service.load(requests, { clients, seconds, warmUpSeconds });
+      const { requestsPerSecond, cpu } = await service.saturate(requests, { seconds, warmUpSeconds });
       await stop();
-      const cpu = load.cpu.reduce((total, each) => total + each, 0) / load.answers;
-      rounds[index]?.push({ requestsPerSecond: load.answers / load.seconds, cpu, p99: load.p99 });
+      rounds[index]?.push({ requestsPerSecond, cpu });
     }
   }
   const results = keep(/** @type {ChangesCost[]} */ ([]));

@@ -11,7 +11,6 @@ import { bestOf } from './rounds.mjs';
  * @property {number} differentKeys how many keys that is: half of them are symmetric
  * @property {number} cpu microseconds of the service per request
  * @property {number} requestsPerSecond
- * @property {number} p99 in milliseconds
  */
 
 /** @typedef {Pick<KeyGrowthRow, 'keys' | 'operation' | 'over' | 'differentKeys'>} Described */
@@ -110,9 +109,8 @@ export async function measureKeyGrowth({ options, keep, progress, start }) {
       }
       for (let round = 0; round < Math.max(leastRounds, options.rounds); round++) {
         for (const { one, requests, rounds } of loads) {
-          const load = await one.service.load(requests, { clients, seconds, warmUpSeconds });
-          const cpu = load.cpu.reduce((total, each) => total + each, 0) / load.answers;
-          rounds.push({ cpu, p99: load.p99, requestsPerSecond: load.answers / load.seconds });
+          const { cpu, requestsPerSecond } = await one.service.saturate(requests, { seconds, warmUpSeconds });
+          rounds.push({ cpu, requestsPerSecond });
         }
       }
       for (const { one, requests, rounds } of loads) {

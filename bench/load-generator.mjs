@@ -12,6 +12,7 @@ import { cpuMicroseconds } from './process-cpu.mjs';
  * @property {number} port
  * @property {Uint8Array[]} requests whole HTTP requests, sent in turn
  * @property {number} clients
+ * @property {number} [lookMilliseconds] how often clients look for answers; unless it is given, each answer wakes them
  * @property {number} warmUpSeconds 0 measures from the first request on
  * @property {number} seconds the measurement's length, where it is not a number of answers
  * @property {number} [answers] how many answers are measured; no more requests are sent than that
@@ -34,12 +35,26 @@ import { cpuMicroseconds } from './process-cpu.mjs';
 
 const usualSamples = 4;
 const endOfHead = Buffer.from('\r\n\r\n');
+/** Nobody ever notifies who waits for it. */
+const never = new Int32Array(new SharedArrayBuffer(4));
 
 /**
  * @param {LoadOrder} order
  * @returns {Promise<LoadReport>}
  */
-function generate({ host, port, requests, clients, warmUpSeconds, seconds, answers, samples: kept, pids }) {
+function generate(order) {
+  const {
+    host,
+    port,
+    requests,
+    clients,
+    lookMilliseconds,
+    warmUpSeconds,
+    seconds,
+    answers,
+    samples: kept,
+    pids,
+  } = order;
   return new Promise((resolve, reject) => {
     const samplesKept = kept ?? usualSamples;
     /** @type {number[]} */
@@ -54,9 +69,11 @@ function generate({ host, port, requests, clients, warmUpSeconds, seconds, answe
     let report;
     /** @type {NodeJS.Timeout | undefined} */
     let timer;
+    const lookAlways = lookMilliseconds === undefined ? () => {} : lookOnlyEvery(lookMilliseconds);
 
     const end = () => {
       over = true;
+      lookAlways();
       clearTimeout(timer);
       for (const socket of sockets) socket.destroy();
     };
@@ -132,6 +149,26 @@ function generate({ host, port, requests, clients, warmUpSeconds, seconds, answe
     else timer = setTimeout(measure, warmUpSeconds * 1000);
     for (let each = 0; each < clients; each++) client();
   });
+}
+
+/**
+ * Lets answers wait for this process, which blocks between two looks at its connections. Who sends bytes to a process
+ * that sleeps also wakes it: on one machine that is the service, and it pays for what other machines' clients cost it not.
+ *
+ * @param {number} milliseconds
+ * @returns {() => void} ends it
+ */
+function lookOnlyEvery(milliseconds) {
+  let isOver = false;
+  const wait = () => {
+    if (isOver) return;
+    Atomics.wait(never, 0, 0, milliseconds);
+    setImmediate(wait);
+  };
+  setImmediate(wait);
+  return () => {
+    isOver = true;
+  };
 }
 
 /**

@@ -12,10 +12,11 @@ import { sessionsElsewhere } from './service-under-test.mjs';
  * One measurement of a case. Times of CPU in microseconds, latencies in milliseconds.
  *
  * @typedef {object} Figures
- * @property {number} requestsPerSecond
+ * @property {number} requestsPerSecond by clients that the service does not have to wake
  * @property {number} cpu of the service per request
  * @property {number} supervisorCpu its part in that
  * @property {number} generatorCpu of the load generator per request
+ * @property {number} wakingCpu of the service per request, where it has to wake its clients, as in what follows
  * @property {number} p50
  * @property {number} p99
  * @property {DirectFigures} [direct] called as the service calls: RSA signatures and key generation in other threads
@@ -86,8 +87,9 @@ async function seasoned(service, operations, { clients, firstRequests, warmUpSec
  */
 async function figuresOf(service, each, { clients, seconds, warmUpSeconds }) {
   const { keyId, isRight, requests } = await service.requestsOf(each);
-  const load = await service.load(requests, { clients, seconds, warmUpSeconds });
-  for (const { body, index } of load.samples) {
+  const { samples, ...saturated } = await service.saturate(requests, { seconds, warmUpSeconds });
+  const load = await service.load(requests, { clients, seconds: seconds / 2, warmUpSeconds: warmUpSeconds / 2 });
+  for (const { body, index } of [...samples, ...load.samples]) {
     if (!(await isRight(JSON.parse(body), index))) throw new Error(`${nameOf(each)}: a wrong answer`);
   }
   const directly = async (/** @type {number} */ inFlight) => {
@@ -99,10 +101,8 @@ async function figuresOf(service, each, { clients, seconds, warmUpSeconds }) {
     };
   };
   return {
-    requestsPerSecond: load.answers / load.seconds,
-    cpu: sum(load.cpu) / load.answers,
-    supervisorCpu: (load.cpu[0] ?? 0) / load.answers,
-    generatorCpu: load.ownCpu / load.answers,
+    ...saturated,
+    wakingCpu: sum(load.cpu) / load.answers,
     p50: load.p50,
     p99: load.p99,
     ...(each.direct && { direct: await directly(each.direct.elsewhere ? sessionsElsewhere(service.workers) : 1) }),

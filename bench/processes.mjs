@@ -24,7 +24,7 @@ const arrangements = [
  * @type {import('./parts.mjs').Part}
  */
 export async function measureProcesses({ options, keep, progress, start }) {
-  const { clients, seconds, warmUpSeconds } = options;
+  const { seconds, warmUpSeconds } = options;
   const rounds = arrangements.map(() => /** @type {Omit<ProcessesCost, 'arrangement'>[]} */ ([]));
   for (let round = 0; round < options.rounds; round++) {
     /** @type {import('./parts.mjs').ServiceUnderTest[][]} */
@@ -39,13 +39,11 @@ export async function measureProcesses({ options, keep, progress, start }) {
       /** @type {Buffer[][]} */
       const requests = [];
       for (const service of services) requests.push(await encryptions(service));
-      // each arrangement has as many clients in all
-      const order = { clients: clients / services.length, seconds, warmUpSeconds };
-      const loads = await Promise.all(services.map((service, which) => service.load(requests[which] ?? [], order)));
-      rounds[index]?.push({
-        requestsPerSecond: sum(loads.map((load) => load.answers / load.seconds)),
-        cpu: sum(loads.flatMap((load) => load.cpu)) / sum(loads.map((load) => load.answers)),
-      });
+      const order = { seconds, warmUpSeconds };
+      const loads = await Promise.all(services.map((service, which) => service.saturate(requests[which] ?? [], order)));
+      const requestsPerSecond = sum(loads.map((load) => load.requestsPerSecond));
+      const cpuPerSecond = sum(loads.map((load) => load.cpu * load.requestsPerSecond));
+      rounds[index]?.push({ requestsPerSecond, cpu: cpuPerSecond / requestsPerSecond });
     }
     for (const service of started.flat()) await service.stop();
   }

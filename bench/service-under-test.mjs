@@ -14,6 +14,8 @@ const otherThreads = 4;
 const clientsThatFill = 4;
 const clientsThatWarmUp = 16;
 const quietSeconds = 0.2;
+/** Clients that leave a worker no moment without requests, although they look for answers now and then only. */
+const saturating = { clientsPerWorker: 64, lookMilliseconds: 2 };
 
 /** @typedef {import('./load-generator.mjs').LoadOrder} LoadOrder */
 /** @typedef {import('./load-generator.mjs').LoadReport} LoadReport */
@@ -67,6 +69,27 @@ export class ServiceUnderTest {
       pids,
       ...order,
     });
+  }
+
+  /**
+   * Gives the service as much as it can do, by clients that it does not have to wake: what it costs then is its own.
+   *
+   * @param {Buffer[]} requests
+   * @param {Pick<LoadOrder, 'seconds' | 'warmUpSeconds'>} order
+   * @returns CPU in microseconds per request
+   */
+  async saturate(requests, { seconds, warmUpSeconds }) {
+    const { clientsPerWorker, lookMilliseconds } = saturating;
+    const clients = clientsPerWorker * this.workers;
+    const load = await this.load(requests, { clients, lookMilliseconds, seconds, warmUpSeconds });
+    const { answers, cpu, ownCpu, samples } = load;
+    return {
+      requestsPerSecond: answers / load.seconds,
+      cpu: cpu.reduce((total, each) => total + each, 0) / answers,
+      supervisorCpu: (cpu[0] ?? 0) / answers,
+      generatorCpu: ownCpu / answers,
+      samples,
+    };
   }
 
   /**
