@@ -117,7 +117,7 @@ export const settingTable = {
   tokenProfile: {
     type: tokenProfileSetting,
     meaning:
-      "What is special about the kind of token: a profile's name, or {like, gcmIv, calls, mostSessions, refusedAttributes, unkeptAttributes, showsObjectsTwice}; JSON outside the file",
+      "What is special about the kind of token: a profile's name, or {like, gcmIv, calls, mostSessions, mostSessionCopies, refusedAttributes, unkeptAttributes, showsObjectsTwice}; JSON outside the file",
   },
   tokenPinFile: {
     type: z.string().min(1).optional(),

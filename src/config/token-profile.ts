@@ -16,6 +16,7 @@ const declaredProfile = z.strictObject({
   gcmIv: z.enum(['service', 'token']).optional(),
   calls: z.enum(['mixed', 'threads']).optional(),
   mostSessions: z.number().int().min(3, 'is less than 3, which each worker needs').max(10_000).optional(),
+  mostSessionCopies: z.number().int().min(0).max(100_000).optional(),
 });
 
 export type DeclaredProfile = z.output<typeof declaredProfile>;

@@ -49,6 +49,8 @@ export interface TokenProfile {
   readonly computesHere?: boolean;
   /** Sessions that one worker may have open at once, where the token does not say it itself. */
   readonly mostSessions?: number;
+  /** Session copies of keys that one worker may keep (`session-copies.ts`): 512 by default. */
+  readonly mostSessionCopies?: number;
   /** Makes the module look for objects that it may have overlooked; false when that cannot be done. */
   readonly relistObjects?: () => boolean;
 }
@@ -91,6 +93,8 @@ const profiles: readonly TokenProfile[] = [
     saysOfWrongData: { C_Decrypt: [generalError] },
     // SoftHSM2 2.6: when one thread makes a key pair while another reads the token's directory again
     showsObjectsTwice: true,
+    // each takes 8 KiB of the worker's memory, and saves a third of an Encrypt
+    mostSessionCopies: 8_192,
     relistObjects: relistSoftHsmObjects,
   },
   {

@@ -12,7 +12,10 @@ export interface VersionedKey extends KeyObject {
 const usesUntilHot = 16;
 /** A copy that was not used for so long is destroyed, in milliseconds. */
 const idleMilliseconds = 10_000;
-const mostCopies = 512;
+/** Where the token's profile says nothing else: session objects take a device's memory. */
+const usuallyMostCopies = 512;
+/** So many are destroyed at once, so that nobody waits for long. */
+const mostSwept = 256;
 /** Of so many keys the uses are counted; then all begin anew. */
 const mostCounted = 16_384;
 
@@ -38,11 +41,15 @@ export class SessionCopies {
   private readonly copies = new Map<string, Copy>();
   private offered = true;
 
-  /** @param keeper the session that the copies live in: it must outlive this */
+  /**
+   * @param keeper the session that the copies live in: it must outlive this
+   * @param most how many copies there may be
+   */
   constructor(
     private readonly cryptoki: pkcs11.PKCS11,
     private readonly keeper: pkcs11.Handle,
     private readonly handles: ObjectHandles,
+    private readonly most = usuallyMostCopies,
   ) {}
 
   /** How many copies there are. */
@@ -61,7 +68,7 @@ export class SessionCopies {
     }
     if (copy) this.forget(key);
     const original = this.handles.of(session, key);
-    if (!this.isHot(name, key.version) || this.copies.size >= mostCopies) return original;
+    if (!this.isHot(name, key.version) || this.copies.size >= this.most) return original;
     this.counts.delete(name);
     const handle = this.copyOf(original);
     if (handle === undefined) return original;
@@ -94,8 +101,11 @@ export class SessionCopies {
   /** Destroys the copies of keys that nobody uses any more. */
   sweep(): void {
     const before = performance.now() - idleMilliseconds;
+    let swept = 0;
     for (const [name, { usedAt, handle }] of this.copies) {
       if (usedAt > before) continue;
+      swept += 1;
+      if (swept > mostSwept) return;
       this.copies.delete(name);
       this.destroy(handle);
     }

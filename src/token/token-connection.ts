@@ -61,7 +61,7 @@ export class TokenConnection {
     this.sessions = new SessionPool(cryptoki, slot, limits, failed, settings.meter);
     this.handles = new ObjectHandles(cryptoki, this.profile, () => void this.learnObjects());
     this.maker = new KeyMaker(cryptoki, this.handles, this.profile);
-    this.copies = new SessionCopies(cryptoki, this.loginSession, this.handles);
+    this.copies = new SessionCopies(cryptoki, this.loginSession, this.handles, this.profile.mostSessionCopies);
     this.canary = new Canary(cryptoki, this.loginSession, this.sessions);
   }
 

@@ -91,6 +91,19 @@ withFaults('the setting tokenProfile', () => {
     expect(open() - before).toBeLessThanOrEqual(4);
   });
 
+  test.each([
+    [0, 0],
+    [2, 2],
+  ])('mostSessionCopies %d: of three hot keys %d are used by copies', async (mostSessionCopies, copies) => {
+    const [running, token] = await startWith({ mostSessionCopies });
+    const keys = [await running.newKey(), await running.newKey(), await running.newKey()];
+    const before = token.callsOf('C_CopyObject');
+    for (const { KeyId } of keys) {
+      for (let use = 0; use < 20; use++) await running.kms.encrypt({ KeyId, Plaintext: Buffer.from('x') });
+    }
+    expect(token.callsOf('C_CopyObject') - before).toBe(copies);
+  });
+
   test('refusedAttributes: the token is not given them', async () => {
     const [running] = await startWith({ refusedAttributes: ['CKA_ALLOWED_MECHANISMS', 'CKA_COPYABLE'] });
     const { KeyId } = await running.newKey();

@@ -55,6 +55,7 @@ describe('the profile of a token', () => {
     ['{"refusedAttributes": ["CKA_LABEL", "constructor"]}', /HSM_KMS_TOKEN_PROFILE: is no name of an attribute/],
     ['{"gcmIv": "nobody"}', /HSM_KMS_TOKEN_PROFILE: /],
     ['{"mostSessions": 2}', /is less than 3, which each worker needs/],
+    ['{"mostSessionCopies": -1}', /HSM_KMS_TOKEN_PROFILE: /],
     ['{"gcmIV": "token"}', /HSM_KMS_TOKEN_PROFILE: .*gcmIV/],
     ['{', /HSM_KMS_TOKEN_PROFILE: /],
   ])('%s is refused', (text, message) => {
