@@ -117,20 +117,7 @@ export class ObjectHandles {
   }
 }
 
-/** By the Buffers of their CKA_IDs. */
-const names: Readonly<Record<ObjectClass, WeakMap<Buffer, string>>> = {
-  public: new WeakMap(),
-  private: new WeakMap(),
-  secret: new WeakMap(),
-};
-
-/** A name for maps; made once for each Buffer: a key's record keeps its own. */
+/** A name for maps. */
 export function objectName(object: KeyObject): string {
-  const ofClass = names[object.class];
-  let name = ofClass.get(object.id);
-  if (name === undefined) {
-    name = `${object.class}/${object.id.toString('hex')}`;
-    ofClass.set(object.id, name);
-  }
-  return name;
+  return `${object.class}/${object.id.toString('hex')}`;
 }
