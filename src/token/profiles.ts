@@ -93,7 +93,7 @@ const profiles: readonly TokenProfile[] = [
     saysOfWrongData: { C_Decrypt: [generalError] },
     // SoftHSM2 2.6: when one thread makes a key pair while another reads the token's directory again
     showsObjectsTwice: true,
-    // each takes 8 KiB of the worker's memory, and saves a third of an Encrypt
+    // each takes 8 KiB of the worker's memory; over 5,000 keys an Encrypt costs 149 us of CPU with them, 163 with 512
     mostSessionCopies: 8_192,
     relistObjects: relistSoftHsmObjects,
   },

@@ -68,7 +68,7 @@ export class SessionCopies {
     }
     if (copy) this.forget(key);
     const original = this.handles.of(session, key);
-    if (!this.isHot(name, key.version) || this.copies.size >= this.most) return original;
+    if (this.copies.size >= this.most || !this.isHot(name, key.version)) return original;
     this.counts.delete(name);
     const handle = this.copyOf(original);
     if (handle === undefined) return original;
