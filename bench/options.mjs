@@ -12,7 +12,7 @@ import { parts } from './parts.mjs';
  * @property {number} warmUpSeconds what is not measured before it
  * @property {number} firstRequests to each worker that was started, before anything is measured
  * @property {number} rounds how often everything is measured; the best is reported, of floods the median
- * @property {number} clients connections, each with one request under way
+ * @property {number} clients connections that wait to be woken, each with one request under way
  * @property {number[]} clientCounts of the part clients
  * @property {number[]} keyCounts of the part keys, the fewest first
  * @property {number} memoryRequests of the part memory
@@ -65,7 +65,8 @@ Measures the service and, in the same run, the same operations called directly t
   --warm-up N            seconds before it that are not measured (${usual['warm-up']})
   --first-requests N     to each worker that was started, before anything is measured: V8 compiles (${usual['first-requests']})
   --rounds N             how often each is measured; the best counts, of floods the median (${usual.rounds})
-  --clients N            connections, each with one request under way (${usual.clients})
+  --clients N            connections that wait to be woken by their answers, each with one request under way, where
+                         latencies are measured (${usual.clients})
   --client-counts LIST   of the part clients (${usual['client-counts']})
   --key-counts LIST      of the part keys (${usual['key-counts']})
   --memory-requests N    of the part memory (${usual['memory-requests']})

@@ -20,8 +20,8 @@ function runTime(file) {
   try {
     return Number.parseInt(readFileSync(file, 'latin1'), 10);
   } catch (error) {
-    // it ended since its name was read
-    if (/** @type {NodeJS.ErrnoException} */ (error).code === 'ENOENT') return 0;
+    // it ended since its name was read: before the file was opened, or after
+    if (/^(ENOENT|ESRCH)$/.test(/** @type {NodeJS.ErrnoException} */ (error).code ?? '')) return 0;
     throw error;
   }
 }
