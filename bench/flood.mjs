@@ -25,10 +25,10 @@ import { median } from './rounds.mjs';
  * @property {number} clients
  */
 
-/** @type {Stream} */
-const signatures = {
+/** @param {'RSA_2048' | 'RSA_4096'} KeySpec @returns {Stream} */
+const signatures = (KeySpec) => ({
   operation: 'Sign',
-  key: { KeySpec: 'RSA_4096', KeyUsage: 'SIGN_VERIFY' },
+  key: { KeySpec, KeyUsage: 'SIGN_VERIFY' },
   input: (KeyId) => ({
     KeyId,
     Message: Buffer.alloc(32, 1),
@@ -36,7 +36,7 @@ const signatures = {
     SigningAlgorithm: 'RSASSA_PSS_SHA_256',
   }),
   clients: 16,
-};
+});
 /** @type {Stream} */
 const keyMaking = {
   operation: 'CreateKey',
@@ -54,10 +54,11 @@ const dataKeyPairs = {
 /** @type {readonly { flood: string, streams: readonly Stream[] }[]} */
 const floods = [
   { flood: '', streams: [] },
-  { flood: 'Sign RSA_4096', streams: [signatures] },
+  { flood: 'Sign RSA_2048', streams: [signatures('RSA_2048')] },
+  { flood: 'Sign RSA_4096', streams: [signatures('RSA_4096')] },
   {
     flood: 'Sign, CreateKey, GenerateDataKeyPair RSA_4096',
-    streams: [signatures, keyMaking, dataKeyPairs],
+    streams: [signatures('RSA_4096'), keyMaking, dataKeyPairs],
   },
 ];
 

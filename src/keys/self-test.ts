@@ -46,8 +46,8 @@ async function signing(token: Token, key: KeyRecord, algorithm: SigningAlgorithm
     const publicKey = createPublicKey({ key: material.publicKey as Buffer, format: 'der', type: 'spki' });
     expect(algorithm.proof.verifies(publicKey, request.message, signature), 'the signature does not verify outside');
   }
-  expect(verify(token, request, signature), 'the signature does not verify in the token');
-  expect(!verify(token, { ...request, message: probe() }, signature), 'a signature of something else verifies');
+  expect(await verify(token, request, signature), 'the signature does not verify in the token');
+  expect(!(await verify(token, { ...request, message: probe() }, signature)), 'a signature of something else verifies');
 }
 
 /** Signs with a published private key, imported for the moment, and compares. */
@@ -86,7 +86,7 @@ async function macs(token: Token, key: KeyRecord, algorithm: MacAlgorithm): Prom
 async function agreement(token: Token, key: KeyRecord, algorithm: KeyAgreementAlgorithm): Promise<void> {
   const material = currentMaterial(key);
   const peer = generateKeyPairSync('ec', { namedCurve: namedCurves[algorithm.curve].opensslName });
-  const secret = agree(token, material, algorithm, peer.publicKey.export({ format: 'der', type: 'spki' }));
+  const secret = await agree(token, material, algorithm, peer.publicKey.export({ format: 'der', type: 'spki' }));
   const publicKey = createPublicKey({ key: material.publicKey as Buffer, format: 'der', type: 'spki' });
   const expected = diffieHellman({ privateKey: peer.privateKey, publicKey });
   expect(secret?.equals(expected) === true, 'the two sides have different secrets');

@@ -133,7 +133,7 @@ export const metricTable = {
   sessionRefusals: {
     name: 'hsm_kms_token_session_refusals_total',
     type: 'counter',
-    help: 'Callers that got no session in time: throttled',
+    help: 'Callers that got no session, or no turn, in time: throttled',
     labels: ['token'],
   },
   sessionCopies: {

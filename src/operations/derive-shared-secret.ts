@@ -11,7 +11,7 @@ export const deriveSharedSecret = operation('DeriveSharedSecret', {
     const { KeyAgreementAlgorithm, PublicKey } = input;
     const { token, capabilities } = await kms.tokens.of(key);
     const algorithm = capabilities.algorithm(key.spec, 'KEY_AGREEMENT', KeyAgreementAlgorithm);
-    const SharedSecret = agree(token, currentMaterial(key), algorithm, PublicKey);
+    const SharedSecret = await agree(token, currentMaterial(key), algorithm, PublicKey);
     if (SharedSecret === undefined) throw new KmsError('ValidationException', '');
     return { KeyId: key.arn, SharedSecret, KeyAgreementAlgorithm, KeyOrigin: key.origin };
   },

@@ -29,7 +29,8 @@ export const verify = operation('Verify', {
       message: Message,
       messageType: MessageType,
     };
-    if (!verifySignature(token, request, Signature)) throw new KmsError('KMSInvalidSignatureException');
+    const isValid = await verifySignature(token, request, Signature);
+    if (!isValid) throw new KmsError('KMSInvalidSignatureException');
     return { KeyId: key.arn, SignatureValid: true, SigningAlgorithm };
   },
 });

@@ -57,6 +57,7 @@ function declaredToken(settings: Settings, token: TokenOfSettings, usualLabel?: 
     moduleParameters: token.pkcs11Parameters,
     selector,
     profile: token.tokenProfile,
+    hasProcessor: settings.workers >= availableParallelism(),
     limits: {
       sessions: settings.tokenSessions,
       computing: Math.max(2, Math.ceil(availableParallelism() / settings.workers)),

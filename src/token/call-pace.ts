@@ -1,7 +1,20 @@
 import type { Mechanism } from './mechanisms.js';
+import type { KeyObject } from './object-handles.js';
 
-/** Calls that take longer hold up everybody else's requests, in milliseconds; one in another thread costs 0.1 more. */
+/**
+ * Where a call is made:
+ * - `at once`: on the main thread, before anything else
+ * - `in turn`: there, too, but only some in a row (`call-turns.ts`)
+ * - `elsewhere`: in another thread
+ */
+export type CallPlace = 'at once' | 'in turn' | 'elsewhere';
+
+/** What takes longer takes turns, in milliseconds: a turn costs some microseconds. */
+const quickMilliseconds = 0.25;
+/** What takes longer is made elsewhere, where no turns are taken; another thread costs 0.1 ms or more. */
 const longMilliseconds = 0.5;
+/** What takes longer takes no turns where it can be made elsewhere. */
+const longestTurnMilliseconds = 1;
 /** So many calls are looked at together: the fastest of them is what the token takes, others waited for a processor. */
 const callsAtOnce = 16;
 const bucketBytes = 32;
@@ -9,39 +22,63 @@ const bucketBytes = 32;
 interface Pace {
   fastest: number;
   calls: number;
-  isLong: boolean;
+  /** In milliseconds; undefined until there were enough. */
+  measured: number | undefined;
+}
+
+/** What decides where a call is made, besides how long it takes. */
+export interface CallTraits {
+  readonly key: KeyObject;
+  readonly mechanism: Mechanism;
+  /** Of the answer or the signature, in bytes: it tells key sizes of one mechanism apart. */
+  readonly outputBytes: number;
+  /** True for what is taken to be long until it is measured. */
+  readonly slow: boolean;
+  /** False for verification and key agreement. */
+  readonly canBeElsewhere: boolean;
 }
 
 /**
- * How long calls take that are made on the spot, per mechanism and size. What turns out to take long (ECDSA on P-384 in
- * SoftHSM2, everything in a token behind a network) is made in other threads from then on, as long as the connection
- * lasts.
+ * How long calls take, per mechanism, class of key and size, as long as a connection lasts, and where they are made therefore. ECDSA on
+ * P-384 and RSA-2048 in SoftHSM2 take turns, or go elsewhere; so does everything in a token behind a network.
  */
 export class CallPaces {
   private readonly paces = new Map<number, Pace>();
 
-  /** @param outputBytes of the call: it tells key sizes of one mechanism apart */
-  isLong({ mechanism }: Mechanism, outputBytes: number): boolean {
-    return this.paces.get(nameOf(mechanism, outputBytes))?.isLong ?? false;
+  /** @param takesTurns false where another thread has a processor that would be idle */
+  constructor(private readonly takesTurns: boolean) {}
+
+  /** Where to make the next call of that kind. */
+  placeOf(call: CallTraits): CallPlace {
+    const { slow, canBeElsewhere } = call;
+    const milliseconds = this.paces.get(nameOf(call))?.measured;
+    if (milliseconds === undefined) return slow && canBeElsewhere ? 'elsewhere' : 'at once';
+    if (milliseconds <= quickMilliseconds) return 'at once';
+    if (!canBeElsewhere) return 'in turn';
+    if (this.takesTurns && milliseconds <= longestTurnMilliseconds) return 'in turn';
+    return slow || milliseconds > longMilliseconds ? 'elsewhere' : 'at once';
   }
 
-  /** A call was made on the spot. */
-  note({ mechanism }: Mechanism, outputBytes: number, milliseconds: number): void {
-    const name = nameOf(mechanism, outputBytes);
+  /** A call was made, wherever. */
+  note(call: CallTraits, milliseconds: number): void {
+    const name = nameOf(call);
     let pace = this.paces.get(name);
     if (pace === undefined) {
-      pace = { fastest: milliseconds, calls: 0, isLong: false };
+      pace = { fastest: milliseconds, calls: 0, measured: undefined };
       this.paces.set(name, pace);
     }
     pace.fastest = Math.min(pace.fastest, milliseconds);
     pace.calls += 1;
     if (pace.calls < callsAtOnce) return;
-    pace.isLong = pace.fastest > longMilliseconds;
+    pace.measured = pace.fastest;
     pace.calls = 0;
     pace.fastest = Number.POSITIVE_INFINITY;
   }
 }
 
-function nameOf(mechanism: number, outputBytes: number): number {
-  return mechanism * 1024 + Math.ceil(outputBytes / bucketBytes);
+/** RSA takes thirty times longer with the private key. */
+const classNumbers = { secret: 0, private: 1, public: 2 } as const;
+
+function nameOf({ key, mechanism: { mechanism }, outputBytes }: CallTraits): number {
+  return (mechanism * 4 + classNumbers[key.class]) * 1024 + Math.ceil(outputBytes / bucketBytes);
 }

@@ -1,4 +1,6 @@
 import type pkcs11 from 'pkcs11js';
+import type { CallPlace, CallTraits } from './call-pace.js';
+import { CallTurns } from './call-turns.js';
 import type { Mechanism } from './mechanisms.js';
 import type { KeyObject } from './object-handles.js';
 import { type InputFunction, wellNamed } from './profiles.js';
@@ -27,37 +29,53 @@ interface KeyUse {
 
 /** How calls of a token are made: in which session, in which thread, and again where an error asks for it. */
 export class TokenCalls {
-  constructor(private readonly link: TokenLink) {}
+  private readonly turns: CallTurns;
 
-  /** One operation with a key: on the spot, or its last step in another thread. @throws TokenError, ObjectMissingError */
+  constructor(private readonly link: TokenLink) {
+    this.turns = new CallTurns(link.limits, link.meter);
+  }
+
+  /**
+   * One operation with a key: at once, in turn, or its last step in another thread (`call-pace.ts`).
+   *
+   * @throws TokenError, ObjectMissingError, TokenBusyError
+   */
   withKey<T>(call: KeyUse, steps: Steps<T>): T | Promise<T> {
-    const { key, mechanism, outputBytes = 0 } = call;
+    const { key, mechanism, outputBytes = 0, slow = false } = call;
     const { begin, finish, finishElsewhere } = steps;
-    if (finishElsewhere && this.isForThreads(call)) {
+    const traits = mechanism && { key, mechanism, outputBytes, slow, canBeElsewhere: finishElsewhere !== undefined };
+    const place = traits ? this.placeOf(traits) : 'at once';
+    if (finishElsewhere && place === 'elsewhere') {
       return this.elsewhere(
         async (session, connection) => {
           begin?.(session, handleOf(session, key, connection));
-          return finishElsewhere(session);
+          const start = performance.now();
+          const result = await finishElsewhere(session);
+          if (traits) connection.paces.note(traits, performance.now() - start);
+          return result;
         },
         { key },
       );
     }
-    return this.now((session, connection) => {
-      const handle = handleOf(session, key, connection);
-      begin?.(session, handle);
-      if (!mechanism || !finishElsewhere) return finish(session, handle);
-      const start = performance.now();
-      const result = finish(session, handle);
-      connection.paces.note(mechanism, outputBytes, performance.now() - start);
-      return result;
-    }, key);
+    const here = () =>
+      this.now((session, connection) => {
+        const handle = handleOf(session, key, connection);
+        begin?.(session, handle);
+        if (!traits) return finish(session, handle);
+        const start = performance.now();
+        const result = finish(session, handle);
+        connection.paces.note(traits, performance.now() - start);
+        return result;
+      }, key);
+    if (place === 'in turn') return this.turns.take(here);
+    this.turns.noteOther();
+    return here();
   }
 
-  /** True for what takes long, as is known beforehand or has been measured. */
-  private isForThreads({ slow, mechanism, outputBytes = 0 }: KeyUse): boolean {
+  private placeOf(traits: CallTraits): CallPlace {
     const { profile, connection } = this.link;
-    if (slow || profile.calls === 'threads') return true;
-    return mechanism !== undefined && connection.paces.isLong(mechanism, outputBytes);
+    if (profile.calls === 'threads') return traits.canBeElsewhere ? 'elsewhere' : 'at once';
+    return connection.paces.placeOf(traits);
   }
 
   /** On the spot. @param key whose handle may be stale @throws TokenError */

@@ -28,7 +28,7 @@ export class TokenConnection {
   readonly maker: KeyMaker;
   readonly canary: Canary;
   readonly copies: SessionCopies;
-  readonly paces = new CallPaces();
+  readonly paces: CallPaces;
   /** Holds the login, and the session objects that outlive a call. */
   readonly loginSession: pkcs11.Handle;
 
@@ -41,7 +41,7 @@ export class TokenConnection {
   constructor(
     private readonly cryptoki: pkcs11.PKCS11,
     readonly slot: pkcs11.Handle,
-    settings: Pick<TokenSettings, 'pin' | 'limits' | 'profile' | 'meter'>,
+    settings: Pick<TokenSettings, 'pin' | 'limits' | 'profile' | 'meter' | 'hasProcessor'>,
     failed: (error: TokenError) => void,
   ) {
     this.identity = tokenIdentity(cryptoki, slot);
@@ -62,6 +62,7 @@ export class TokenConnection {
     this.handles = new ObjectHandles(cryptoki, this.profile, () => void this.learnObjects());
     this.maker = new KeyMaker(cryptoki, this.handles, this.profile);
     this.copies = new SessionCopies(cryptoki, this.loginSession, this.handles, this.profile.mostSessionCopies);
+    this.paces = new CallPaces(this.profile.computesHere === true && settings.hasProcessor === true);
     this.canary = new Canary(cryptoki, this.loginSession, this.sessions);
   }
 

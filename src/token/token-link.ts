@@ -3,8 +3,9 @@ import { addUser, removeUser, restartModule, useSlot } from './module.js';
 import { PinRefusedError } from './pin-refused-error.js';
 import type { TokenProfile } from './profiles.js';
 import { type Reaction, TokenError, TokenUnavailableError, tokenError } from './return-values.js';
+import type { SessionPoolLimits } from './session-pool.js';
 import { TokenConnection } from './token-connection.js';
-import { meteredModule, type TokenState } from './token-meter.js';
+import { meteredModule, type TokenMeter, type TokenState } from './token-meter.js';
 import { TokenRecovery } from './token-recovery.js';
 import { describeSelector, selectSlot, type TokenIdentity } from './token-selection.js';
 import type { TokenSettings } from './token-settings.js';
@@ -40,6 +41,14 @@ export class TokenLink {
       throw unavailable(this.lost.because);
     }
     return this.current;
+  }
+
+  get limits(): SessionPoolLimits {
+    return this.settings.limits;
+  }
+
+  get meter(): TokenMeter | undefined {
+    return this.settings.meter;
   }
 
   get identity(): TokenIdentity {

@@ -24,6 +24,8 @@ export interface PinSource {
 export interface TokenSettings extends TokenPlace {
   readonly pin: PinSource;
   readonly limits: SessionPoolLimits;
+  /** True when every processor has a process like this one: other threads gain nothing for a token that computes here. */
+  readonly hasProcessor?: boolean | undefined;
   /** What the configuration says of this kind of token. */
   readonly profile?: DeclaredProfile | undefined;
   readonly events?: TokenEvents | undefined;

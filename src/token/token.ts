@@ -36,10 +36,7 @@ export interface KeyCall {
   readonly mechanism: Mechanism;
   /** Never shorter than the token's answer, in bytes. */
   readonly outputBytes: number;
-  /**
-   * True for what takes long (RSA private keys): done in another thread, in a session of its own. Everything else takes
-   * microseconds and costs less on the spot.
-   */
+  /** True for what is taken to be long until it is measured (RSA private keys): see `call-pace.ts`. */
   readonly slow?: boolean;
 }
 
@@ -199,11 +196,12 @@ export class Token {
     });
   }
 
-  /** C_VerifyInit, C_Verify. @throws TokenError, ObjectMissingError */
-  verify(call: Omit<KeyCall, 'outputBytes' | 'slow'>, data: Buffer, signature: Buffer): boolean {
+  /** C_VerifyInit, C_Verify. @throws TokenError, ObjectMissingError, TokenBusyError */
+  async verify(call: Omit<KeyCall, 'outputBytes' | 'slow'>, data: Buffer, signature: Buffer): Promise<boolean> {
     const { calls, cryptoki } = this;
-    const verified = calls.unlessDataIsWrong(() =>
-      calls.withKey(call, {
+    const timed = { ...call, outputBytes: signature.length };
+    const verified = await calls.unlessDataIsWrong(() =>
+      calls.withKey(timed, {
         begin: (session, handle) => cryptoki.C_VerifyInit(session, call.mechanism, handle),
         finish: (session) => calls.judging('C_Verify', () => cryptoki.C_Verify(session, data, signature)),
       }),
@@ -216,19 +214,20 @@ export class Token {
    *
    * @param point a point of the curve, uncompressed
    * @param bytes length of the secret: the curve's field size
-   * @throws TokenError, ObjectMissingError
+   * @throws TokenError, ObjectMissingError, TokenBusyError
    */
-  deriveSharedSecret(key: KeyObject, point: Buffer, bytes: number): Buffer {
+  deriveSharedSecret(key: KeyObject, point: Buffer, bytes: number): Buffer | Promise<Buffer> {
     const { calls, cryptoki } = this;
+    const mechanism = ecdh1(point);
     const finish = (session: pkcs11.Handle, handle: pkcs11.Handle) => {
-      const derived = cryptoki.C_DeriveKey(session, ecdh1(point), handle, template(sharedSecretTemplate(bytes)));
+      const derived = cryptoki.C_DeriveKey(session, mechanism, handle, template(sharedSecretTemplate(bytes)));
       try {
         return readAttributes(cryptoki, session, derived, ['CKA_VALUE']).CKA_VALUE;
       } finally {
         cryptoki.C_DestroyObject(session, derived);
       }
     };
-    return calls.withKey({ key }, { finish }) as Buffer;
+    return calls.withKey({ key, mechanism, outputBytes: bytes }, { finish });
   }
 
   /**

@@ -285,7 +285,8 @@ async function makeKeys(service: Service): Promise<LoadKeys> {
   const { kms } = service;
   const make = async (...request: Parameters<Service['newKey']>) => (await service.newKey(...request)).KeyId;
   const symmetric = await make({});
-  const rsa = await make({ KeySpec: 'RSA_2048', KeyUsage: 'SIGN_VERIFY' });
+  // takes so long on any machine that it is never made on the main thread
+  const rsa = await make({ KeySpec: 'RSA_4096', KeyUsage: 'SIGN_VERIFY' });
   const ec = await make({ KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' });
   const mac = await make({ KeySpec: 'HMAC_256', KeyUsage: 'GENERATE_VERIFY_MAC' });
   const oaep = await make({ KeySpec: 'RSA_2048', KeyUsage: 'ENCRYPT_DECRYPT' });

@@ -17,18 +17,18 @@ export const ecdh = (curve: EcCurveName): KeyAgreementAlgorithm => ({ mechanisms
  *
  * @param peer DER SubjectPublicKeyInfo
  * @returns undefined when it is no public key on this key's curve
- * @throws TokenError
+ * @throws TokenError, TokenBusyError
  */
-export function agree(
+export async function agree(
   token: Token,
   material: KeyMaterial,
   { curve }: KeyAgreementAlgorithm,
   peer: Buffer,
-): Buffer | undefined {
+): Promise<Buffer | undefined> {
   const peerKey = parseEcSpki(peer);
   if (peerKey?.curve !== curve) return undefined;
   const { fieldBytes } = namedCurves[curve];
-  const secret = token.deriveSharedSecret({ id: material.ckaId, class: 'private' }, peerKey.point, fieldBytes);
+  const secret = await token.deriveSharedSecret({ id: material.ckaId, class: 'private' }, peerKey.point, fieldBytes);
   return leftPadded(secret, fieldBytes);
 }
 

@@ -59,25 +59,23 @@ function checkedDigest(digest: Buffer, hash: SigningHash, name: string): Buffer 
   return digest;
 }
 
-const largestModulusBytes = 512;
-
 /** RSASSA_PSS: MGF1 with the same hash, a salt as long as the hash. */
-export const pss = (hash: SigningHash): SigningAlgorithm => ({
+export const pss = (hash: SigningHash, modulusBits: number): SigningAlgorithm => ({
   mechanisms: ['RSA_PKCS_PSS'],
   input: hashed(hash),
   mechanism: rsaPss(hash, digestBytes[hash]),
-  signatureBytes: largestModulusBytes,
+  signatureBytes: modulusBits / 8,
   ...asIs,
   slow: true,
   proof: verifiedBy(hash, { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: digestBytes[hash] }),
 });
 
 /** RSASSA_PKCS1_V1_5: CKM_RSA_PKCS signs the DigestInfo that it is given. */
-export const pkcs1 = (hash: SigningHash): SigningAlgorithm => ({
+export const pkcs1 = (hash: SigningHash, modulusBits: number): SigningAlgorithm => ({
   mechanisms: ['RSA_PKCS'],
   input: hashed(hash, (digest) => digestInfo(hash, digest)),
   mechanism: plain('RSA_PKCS'),
-  signatureBytes: largestModulusBytes,
+  signatureBytes: modulusBits / 8,
   ...asIs,
   slow: true,
   proof: verifiedBy(hash, { padding: constants.RSA_PKCS1_PADDING }),
@@ -185,7 +183,7 @@ export async function sign(token: Token, request: SigningRequest): Promise<Buffe
 }
 
 /** True when the signature, in KMS's form, is this key's. @throws KmsError ValidationException; TokenError */
-export function verify(token: Token, request: SigningRequest, signature: Buffer): boolean {
+export async function verify(token: Token, request: SigningRequest, signature: Buffer): Promise<boolean> {
   const { material, algorithm } = request;
   const data = tokenInput(algorithm, request.name, request.message, request.messageType);
   const raw = algorithm.decode(signature);

@@ -1,0 +1,63 @@
+import { expect, test } from '@jest/globals';
+import { CallTurns } from '../../src/token/call-turns.js';
+import { TokenBusyError } from '../../src/token/return-values.js';
+
+const limits = { waiting: 100, waitMilliseconds: 10_000 };
+
+/** Computes, as a call of a token that is a program of this machine. */
+function compute(milliseconds: number): void {
+  const until = performance.now() + milliseconds;
+  while (performance.now() < until);
+}
+
+test('calls are made in the order in which they came, and tell what came of them', async () => {
+  const turns = new CallTurns(limits);
+  const made: number[] = [];
+  const call = (number: number) => () => {
+    made.push(number);
+    if (number === 2) throw new Error('no');
+    return number;
+  };
+  const results = await Promise.allSettled([1, 2, 3].map((number) => turns.take(call(number))));
+  expect(made).toEqual([1, 2, 3]);
+  expect(results.map((each) => (each.status === 'fulfilled' ? each.value : each.reason.message))).toEqual([1, 'no', 3]);
+});
+
+test('others come in between two rows', async () => {
+  const turns = new CallTurns(limits);
+  let made = 0;
+  const all = Promise.all(
+    Array.from({ length: 40 }, () =>
+      turns.take(() => {
+        made += 1;
+        compute(1);
+      }),
+    ),
+  );
+  const madeBefore: number[] = [];
+  for (let other = 0; other < 3; other++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    madeBefore.push(made);
+  }
+  await all;
+  expect(madeBefore.at(0)).toBeGreaterThan(0);
+  for (const [index, each] of madeBefore.entries()) expect(each).toBeLessThanOrEqual(3 * (index + 1));
+  expect(made).toBe(40);
+});
+
+test('what is called in a turn may ask for another', async () => {
+  const turns = new CallTurns(limits);
+  const [first, second] = await turns.take(() => [1, turns.take(() => 2)] as const);
+  expect([first, await second]).toEqual([1, 2]);
+});
+
+test('no more wait than may, and who waited too long is refused without being called', async () => {
+  const turns = new CallTurns({ waiting: 3, waitMilliseconds: 300 });
+  let late = 0;
+  const waiting = [turns.take(() => compute(400)), turns.take(() => late++), turns.take(() => late++)];
+  expect(() => turns.take(() => late++)).toThrow(TokenBusyError);
+  const results = await Promise.allSettled(waiting);
+  expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected']);
+  expect(late).toBe(0);
+  await expect(turns.take(() => 'again')).resolves.toBe('again');
+});
