@@ -7,6 +7,7 @@ import type { AuditedWorker, AuditMessage } from './audit/audited-workers.js';
 import type { ConnectionTaker } from './connections.js';
 import { givePin, pinAnnouncement } from './environment-pin.js';
 import type { CountingWorker } from './fleet-metrics.js';
+import { allocatorVariables } from './memory-allocator.js';
 import { assignmentVariable, type FromWorker, heartbeatMilliseconds, type ToWorker } from './worker-messages.js';
 import type { Counted } from './worker-metrics.js';
 import type { WorkerAssignment } from './worker-process.js';
@@ -166,6 +167,7 @@ export class WorkerFleet {
   private launch(): Member {
     const assignment: WorkerAssignment = { settings: this.settings, replaces: this.announced };
     const worker = cluster.fork({
+      ...allocatorVariables(),
       UV_THREADPOOL_SIZE: String(this.settings.tokenSessions + otherThreads),
       [assignmentVariable]: JSON.stringify(assignment),
       ...pinAnnouncement(),
