@@ -39,11 +39,13 @@ import { bestOf } from './rounds.mjs';
 /** @typedef {{ service: import('./service-under-test.mjs').ServiceUnderTest, keys: number, secret: string[], signing: string[] }} Filled */
 
 const keysAtOnce = 500;
-/** What is looked for is no more than what the machine changes by from second to second. */
-const leastRounds = 6;
+/** Services differ from start to start by what is looked for, so each is started anew; the best counts. */
+const startsOfEach = 3;
+/** Measurements after each start. */
+const leastRounds = 2;
 const firstsAfterRestart = 24;
-/** Of each key before anything is measured: then it is one that is used often (session-copies.ts). */
-const earlierUses = 20;
+/** Of each key before anything is measured: a secret key is one that is used often then (session-copies.ts). */
+const earlierUses = { secret: 20, signing: 2 };
 
 /** @type {import('@aws-sdk/client-kms').CreateKeyCommandInput} */
 const secretKey = { KeySpec: 'SYMMETRIC_DEFAULT', KeyUsage: 'ENCRYPT_DECRYPT' };
@@ -59,25 +61,24 @@ const signInput = (/** @type {string} */ KeyId) => ({
   SigningAlgorithm: 'ECDSA_SHA_256',
 });
 
+const secretKeys = { keys: (/** @type {Filled} */ { secret }) => secret, uses: earlierUses.secret };
+const signingKeys = { keys: (/** @type {Filled} */ { signing }) => signing, uses: earlierUses.signing };
+
 /**
- * The operations that are measured: the keys that they use, and their requests.
+ * The operations that are measured: the keys that they use, how often each is used before, and their requests.
  *
- * @type {readonly { operation: string, keys: (filled: Filled) => string[], inputs: (filled: Filled, keys: string[]) => Promise<object[]> }[]}
+ * @type {readonly { operation: string, uses: number, keys: (filled: Filled) => string[], inputs: (filled: Filled, keys: string[]) => Promise<object[]> }[]}
  */
 const measured = [
-  { operation: 'Encrypt', keys: ({ secret }) => secret, inputs: async (_, keys) => keys.map(encryptInput) },
-  { operation: 'Decrypt', keys: ({ secret }) => secret, inputs: ciphertexts },
-  { operation: 'Sign', keys: ({ signing }) => signing, inputs: async (_, keys) => keys.map(signInput) },
-  {
-    operation: 'DescribeKey',
-    keys: ({ signing }) => signing,
-    inputs: async (_, keys) => keys.map((KeyId) => ({ KeyId })),
-  },
+  { operation: 'Encrypt', ...secretKeys, inputs: async (_, keys) => keys.map(encryptInput) },
+  { operation: 'Decrypt', ...secretKeys, inputs: ciphertexts },
+  { operation: 'Sign', ...signingKeys, inputs: async (_, keys) => keys.map(signInput) },
+  { operation: 'DescribeKey', ...signingKeys, inputs: async (_, keys) => keys.map((KeyId) => ({ KeyId })) },
 ];
 
 /**
  * Services with different numbers of keys run side by side, and one of them works at a time: what is compared is
- * measured within seconds. They have one worker, which has made all its keys.
+ * measured within seconds. They have one worker, which has made all its keys; then one that was started with them.
  *
  * @type {import('./parts.mjs').Part}
  */
@@ -99,33 +100,46 @@ export async function measureKeyGrowth({ options, keep, progress, start }) {
     firstUses.push(await firstUse(one, 'Encrypt', one.secret.slice(1), 'made by this worker', encryptInput));
     progress(firstUseText(firstUses.at(-1)));
   }
-  for (const { operation, keys: keysOf, inputs } of measured) {
-    for (const over of /** @type {const} */ (['one key', 'all keys'])) {
-      const loads = [];
+  /** @type {Map<string, { described: Described, rounds: Omit<KeyGrowthRow, keyof Described>[] }>} */
+  const results = new Map();
+  for (let nth = 0; nth < startsOfEach; nth++) {
+    if (nth > 0) {
       for (const one of filled) {
-        const keys = over === 'one key' ? keysOf(one).slice(0, 1) : keysOf(one);
-        const requests = await one.service.signAll(operation, await inputs(one, keys));
-        await one.service.load(requests, { clients, answers: requests.length * earlierUses });
-        loads.push({ one, requests, rounds: /** @type {Omit<KeyGrowthRow, keyof Described>[]} */ ([]) });
+        await one.service.service.restart();
+        await warmUp(one, options);
+        if (nth === 1) await afterRestart(one);
       }
-      for (let round = 0; round < Math.max(leastRounds, options.rounds); round++) {
-        for (const { one, requests, rounds } of loads) {
-          const { cpu, requestsPerSecond } = await one.service.saturate(requests, { seconds, warmUpSeconds });
-          rounds.push({ cpu, requestsPerSecond });
+    }
+    for (const { operation, uses, keys: keysOf, inputs } of measured) {
+      for (const over of /** @type {const} */ (['one key', 'all keys'])) {
+        const loads = [];
+        for (const one of filled) {
+          const keys = over === 'one key' ? keysOf(one).slice(0, 1) : keysOf(one);
+          const requests = await one.service.signAll(operation, await inputs(one, keys));
+          await one.service.load(requests, { clients, answers: requests.length * uses });
+          const described = { keys: one.keys, operation, over, differentKeys: requests.length };
+          const name = JSON.stringify(described);
+          const result = results.get(name) ?? { described, rounds: [] };
+          results.set(name, result);
+          loads.push({ one, requests, result });
         }
-      }
-      for (const { one, requests, rounds } of loads) {
-        const best = bestOf(rounds);
-        rows.push({ keys: one.keys, operation, over, differentKeys: requests.length, ...best });
-        progress(`${operation} over ${over}, ${one.keys.toLocaleString('en')} keys: ${best.cpu.toFixed(0)} us CPU`);
+        for (let round = 0; round < Math.max(leastRounds, options.rounds / startsOfEach); round++) {
+          for (const { one, requests, result } of loads) {
+            const { cpu, requestsPerSecond } = await one.service.saturate(requests, { seconds, warmUpSeconds });
+            result.rounds.push({ cpu, requestsPerSecond });
+          }
+        }
+        const soFar = loads.map(({ result }) => bestOf(result.rounds).cpu.toFixed(0)).join(', ');
+        progress(`start ${nth + 1}: ${operation} over ${over}: ${soFar} us CPU`);
       }
     }
   }
-  for (const one of filled) {
-    await one.service.service.restart();
+  for (const { described, rounds } of results.values()) rows.push({ ...described, ...bestOf(rounds) });
+
+  /** @param {Filled} one */
+  async function afterRestart(one) {
     starts.push({ keys: one.keys, seconds: one.service.service.startSeconds });
     progress(`restart with ${one.keys.toLocaleString('en')} keys: ${one.service.service.startSeconds.toFixed(1)} s`);
-    await warmUp(one, options);
     for (const { operation, of, input } of [
       { operation: 'Encrypt', of: one.secret, input: encryptInput },
       { operation: 'Sign', of: one.signing, input: signInput },
