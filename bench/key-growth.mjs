@@ -10,6 +10,7 @@ import { bestOf } from './rounds.mjs';
  * @property {'one key' | 'all keys'} over which key the requests name
  * @property {number} differentKeys how many keys that is: half of them are symmetric
  * @property {number} cpu microseconds of the service per request
+ * @property {number} tokenMicroseconds of that, in functions of the token's module
  * @property {number} requestsPerSecond
  */
 
@@ -125,8 +126,12 @@ export async function measureKeyGrowth({ options, keep, progress, start }) {
         }
         for (let round = 0; round < Math.max(leastRounds, options.rounds / startsOfEach); round++) {
           for (const { one, requests, result } of loads) {
+            const before = await one.service.counted();
             const { cpu, requestsPerSecond } = await one.service.saturate(requests, { seconds, warmUpSeconds });
-            result.rounds.push({ cpu, requestsPerSecond });
+            const after = await one.service.counted();
+            const tokenMicroseconds =
+              (after.tokenMicroseconds - before.tokenMicroseconds) / (after.requests - before.requests);
+            result.rounds.push({ cpu, requestsPerSecond, tokenMicroseconds });
           }
         }
         const soFar = loads.map(({ result }) => bestOf(result.rounds).cpu.toFixed(0)).join(', ');

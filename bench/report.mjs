@@ -60,6 +60,7 @@ export const tables = {
           { title: 'keys', value: ({ keys }) => keys },
           { title: 'different', value: ({ differentKeys }) => differentKeys },
           { title: 'CPU us', value: ({ cpu }) => cpu },
+          { title: 'in the token us', value: ({ tokenMicroseconds }) => tokenMicroseconds },
           { title: 'requests/s', value: ({ requestsPerSecond }) => requestsPerSecond },
         ],
         rows,

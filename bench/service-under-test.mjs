@@ -164,6 +164,21 @@ export class ServiceUnderTest {
     return Promise.all(this.direct.map((process) => process.ask({ ...order, dataDirectory })));
   }
 
+  /**
+   * What all requests until now were and took in the token, by the service's own metrics.
+   *
+   * @returns {Promise<{ requests: number, tokenMicroseconds: number }>}
+   */
+  async counted() {
+    const text = await (await fetch(`${this.service.endpoint}/metrics`)).text();
+    const sumOf = (/** @type {string} */ name) =>
+      [...text.matchAll(new RegExp(`^${name}\\{.*\\} (.+)$`, 'gm'))].reduce((sum, [, value]) => sum + Number(value), 0);
+    return {
+      requests: sumOf('hsm_kms_requests_total'),
+      tokenMicroseconds: sumOf('hsm_kms_token_call_duration_seconds_sum') * 1_000_000,
+    };
+  }
+
   /** Returns when the service has nothing to do any more: what was asked for before the connection closed goes on. */
   async untilIdle() {
     const used = () => this.service.pids.map(cpuMicroseconds).reduce((total, each) => total + each, 0);
