@@ -89,8 +89,9 @@ testUnderFaults(
       {
         ...absence('is gone, and back with another PIN, until the PIN file says so', {}),
         end: async ({ fault, service }) => {
-          await fault.putBack({ on: 'C_Login', return: ckr('CKR_PIN_INCORRECT') });
+          // before: a worker may try it while the module takes its new commands
           loginsBefore = loginsRefused(fault);
+          await fault.putBack({ on: 'C_Login', return: ckr('CKR_PIN_INCORRECT') });
           await until('a worker tries the PIN', () => loginsRefused(fault) > loginsBefore);
           await wait(500);
           await fault.clear();

@@ -52,9 +52,9 @@ test('what is called in a turn may ask for another', async () => {
 });
 
 test('no more wait than may, and who waited too long is refused without being called', async () => {
-  const turns = new CallTurns({ waiting: 3, waitMilliseconds: 300 });
+  const turns = new CallTurns({ waiting: 3, waitMilliseconds: 1000 });
   let late = 0;
-  const waiting = [turns.take(() => compute(400)), turns.take(() => late++), turns.take(() => late++)];
+  const waiting = [turns.take(() => compute(1200)), turns.take(() => late++), turns.take(() => late++)];
   expect(() => turns.take(() => late++)).toThrow(TokenBusyError);
   const results = await Promise.allSettled(waiting);
   expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected']);
