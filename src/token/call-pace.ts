@@ -39,8 +39,8 @@ export interface CallTraits {
 }
 
 /**
- * How long calls take, per mechanism, class of key and size, as long as a connection lasts, and where they are made therefore. ECDSA on
- * P-384 and RSA-2048 in SoftHSM2 take turns, or go elsewhere; so does everything in a token behind a network.
+ * How long calls take, per mechanism, class of key and size, and where they are made therefore; as long as a connection
+ * lasts. ECDSA on P-384 and RSA-2048 in SoftHSM2 take turns or go elsewhere; signatures by a token behind a network go there.
  */
 export class CallPaces {
   private readonly paces = new Map<number, Pace>();
