@@ -66,6 +66,7 @@ async function answerJwks(pages: JwksPages, log: Logger, request: IncomingMessag
 }
 
 function handle(services: HttpServices, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  services.arrivals.count += 1;
   const protocol = isQueryRequest(request) ? sts : kms;
   const observed = new ObservedRequest(protocol.service, services, request);
   rememberRequest(request.socket, observed);

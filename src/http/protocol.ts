@@ -30,6 +30,8 @@ export interface HttpServices {
   readonly maxBodyBytes: number;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** Requests that have come since the process began. */
+  readonly arrivals: { count: number };
   /** Requests that are being answered. */
   readonly underWay: Set<ObservedRequest>;
   /** Undefined where no request is written down. */

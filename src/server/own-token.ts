@@ -11,17 +11,13 @@ import { sleep } from '../token/sleep.js';
 import { tokenDirectory } from '../token/softhsm-generation.js';
 import { keepTokenFiles, restoreTokenFiles } from '../token/softhsm-token-file.js';
 import { Token } from '../token/token.js';
-import type { TokenMeter } from '../token/token-meter.js';
 import type { TokenEvents, TokenSettings } from '../token/token-settings.js';
 import type { DataDirectory } from './data-directory.js';
 import { checkDataDirectory } from './data-directory-use.js';
 import { tokenSettings, usesOwnSoftHsm } from './token-settings.js';
 
-/** Who is told what becomes of the token. */
-export interface TokenWatchers {
-  readonly events?: TokenEvents | undefined;
-  readonly meter?: TokenMeter | undefined;
-}
+/** Who is told what becomes of the token, and for whom it works. */
+export type TokenWatchers = Pick<TokenSettings, 'events' | 'meter' | 'arrivals'>;
 
 /**
  * Opens the service's own token.
@@ -33,10 +29,10 @@ export function openOwnToken(
   settings: Settings,
   directory: DataDirectory,
   warn: (what: string) => void,
-  { events, meter }: TokenWatchers = {},
+  watchers: TokenWatchers = {},
 ): Token {
   checkDataDirectory(directory);
-  const opened = { ...tokenSettings(settings, directory), events, meter };
+  const opened = { ...tokenSettings(settings, directory), ...watchers };
   if (!usesOwnSoftHsm(settings)) return openPatiently(opened);
   expectOwnConfiguration(directory);
   const { tokens } = directory.softHsm;

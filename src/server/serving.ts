@@ -65,6 +65,7 @@ interface ServingParts {
   readonly log: Logger;
   /** Only a new process may reach a token again. */
   readonly stuck: () => void;
+  readonly arrivals: { count: number };
   readonly counting: WorkerMetrics;
   readonly tracing: Tracing | undefined;
   readonly metricsPage: MetricsPage | undefined;
@@ -74,7 +75,7 @@ interface ServingParts {
 /** Probes the token and makes a server of it and the store. @throws Error that says what to do */
 export async function startServing(
   settings: Settings,
-  { token, store, tls, log, stuck, counting, metricsPage, tracing, audit }: ServingParts,
+  { token, store, tls, log, stuck, arrivals, counting, metricsPage, tracing, audit }: ServingParts,
 ): Promise<Serving> {
   const sealer = new Sealer(token);
   counting.watchStore(store, tracing?.record);
@@ -134,7 +135,7 @@ export async function startServing(
       metricsPage,
       tracing,
       audit: audit?.requests,
-      underWay,
+      ...{ arrivals, underWay },
       whyNotReady: async () => {
         if (!token.isHealthy()) return 'the token does not answer';
         return (await isAnswering(store)) ? undefined : 'the database does not answer';

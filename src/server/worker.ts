@@ -72,6 +72,7 @@ export function startWorker(
   const audit = WorkerAudit.open(settings, log, metrics, streamBegan);
   const unreadyServices = { metrics, metricsPage, log, audit: audit?.requests };
   const unready = replaces ? new ReceivedConnections(createUnreadyServer(tls, unreadyServices)) : undefined;
+  const arrivals = { count: 0 };
   let tracing: OtlpTracing | undefined;
   let token: Token | undefined;
   let serving: Serving | undefined;
@@ -98,8 +99,8 @@ export function startWorker(
       },
     };
     return replaces
-      ? openOwnTokenWhenPossible(settings, directory, warn, { events: patient, meter })
-      : openOwnToken(settings, directory, warn, { events, meter });
+      ? openOwnTokenWhenPossible(settings, directory, warn, { events: patient, meter, arrivals })
+      : openOwnToken(settings, directory, warn, { events, meter, arrivals });
   };
   const start = async () => {
     tracing = await tracingOf(settings, log);
@@ -107,7 +108,7 @@ export function startWorker(
     try {
       token = await open();
       serving = await startServing(settings, {
-        ...{ token, store, tls, log, stuck, counting, metricsPage, tracing, audit },
+        ...{ token, store, tls, log, stuck, arrivals, counting, metricsPage, tracing, audit },
       });
       signer = new CheckpointSigner(token, store);
     } catch (error) {

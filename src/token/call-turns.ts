@@ -5,6 +5,11 @@ import type { TokenMeter } from './token-meter.js';
 /** Calls are made in a row for so long, in milliseconds, as long as nobody asks for anything else. */
 const rowMilliseconds = 3;
 
+/** Requests that this process was given since it began, of whatever sort. */
+export interface Arrivals {
+  readonly count: number;
+}
+
 interface Turn {
   /** On the clock of performance.now(). */
   readonly since: number;
@@ -15,14 +20,17 @@ interface Turn {
 /**
  * Calls that compute for about half a millisecond. On the main thread they cost a seventh less than in others (RSA-2048 in
  * SoftHSM2, docs/bench.md): nobody has to be woken, and several in a row find caches as the one before left them. Between
- * two rows the requests are read that have come. While others come in, rows are of one call: what is cheap waits for that.
+ * two rows the requests are read that have come. While some come that ask for no turn, rows are of one call, which is what
+ * they wait for.
  */
 export class CallTurns {
   private waiting: Turn[] = [];
-  private othersCame = false;
+  private arrived = 0;
+  private asked = 0;
 
   constructor(
     private readonly limits: Pick<SessionPoolLimits, 'waiting' | 'waitMilliseconds'>,
+    private readonly arrivals: Arrivals = { count: 0 },
     private readonly meter?: TokenMeter,
   ) {}
 
@@ -32,6 +40,7 @@ export class CallTurns {
       this.meter?.count('session refusal');
       throw new TokenBusyError('too many callers wait for their turn');
     }
+    this.asked += 1;
     return new Promise((resolve, reject) => {
       const take = () => {
         try {
@@ -45,15 +54,9 @@ export class CallTurns {
     });
   }
 
-  /** A call was made that takes no turns. */
-  noteOther(): void {
-    this.othersCame = true;
-  }
-
   private takeRow(): void {
     let now = performance.now();
-    const until = this.othersCame ? now : now + rowMilliseconds;
-    this.othersCame = false;
+    const until = this.othersCame() ? now : now + rowMilliseconds;
     let taken = 0;
     for (const turn of this.waiting) {
       if (taken > 0 && now >= until) break;
@@ -64,6 +67,15 @@ export class CallTurns {
     }
     this.waiting = this.waiting.slice(taken);
     if (this.waiting.length > 0) setImmediate(() => this.takeRow());
+  }
+
+  /** Since the last row: requests that ask for no turn, or not yet. */
+  private othersCame(): boolean {
+    const { count } = this.arrivals;
+    const others = count - this.arrived > this.asked;
+    this.arrived = count;
+    this.asked = 0;
+    return others;
   }
 
   private refuse({ refuse }: Turn): void {

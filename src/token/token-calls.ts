@@ -32,7 +32,7 @@ export class TokenCalls {
   private readonly turns: CallTurns;
 
   constructor(private readonly link: TokenLink) {
-    this.turns = new CallTurns(link.limits, link.meter);
+    this.turns = new CallTurns(link.limits, link.arrivals, link.meter);
   }
 
   /**
@@ -67,9 +67,7 @@ export class TokenCalls {
         connection.paces.note(traits, performance.now() - start);
         return result;
       }, key);
-    if (place === 'in turn') return this.turns.take(here);
-    this.turns.noteOther();
-    return here();
+    return place === 'in turn' ? this.turns.take(here) : here();
   }
 
   private placeOf(traits: CallTraits): CallPlace {

@@ -1,4 +1,5 @@
 import type pkcs11 from 'pkcs11js';
+import type { Arrivals } from './call-turns.js';
 import { addUser, removeUser, restartModule, useSlot } from './module.js';
 import { PinRefusedError } from './pin-refused-error.js';
 import type { TokenProfile } from './profiles.js';
@@ -45,6 +46,10 @@ export class TokenLink {
 
   get limits(): SessionPoolLimits {
     return this.settings.limits;
+  }
+
+  get arrivals(): Arrivals | undefined {
+    return this.settings.arrivals;
   }
 
   get meter(): TokenMeter | undefined {

@@ -1,4 +1,5 @@
 import type { DeclaredProfile } from '../config/token-profile.js';
+import type { Arrivals } from './call-turns.js';
 import type { SessionPoolLimits } from './session-pool.js';
 import type { TokenMeter } from './token-meter.js';
 import type { TokenSelector } from './token-selection.js';
@@ -26,6 +27,8 @@ export interface TokenSettings extends TokenPlace {
   readonly limits: SessionPoolLimits;
   /** True when every processor has a process like this one: other threads gain nothing for a token that computes here. */
   readonly hasProcessor?: boolean | undefined;
+  /** Of requests that may wait while calls are made; undefined where nobody waits. */
+  readonly arrivals?: Arrivals | undefined;
   /** What the configuration says of this kind of token. */
   readonly profile?: DeclaredProfile | undefined;
   readonly events?: TokenEvents | undefined;

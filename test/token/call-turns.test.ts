@@ -45,6 +45,35 @@ test('others come in between two rows', async () => {
   expect(made).toBe(40);
 });
 
+test('while requests come that ask for no turn, they wait for one call', async () => {
+  const arrivals = { count: 0 };
+  const turns = new CallTurns(limits, arrivals);
+  let made = 0;
+  const ask = () => {
+    arrivals.count += 1;
+    return turns.take(() => {
+      made += 1;
+      compute(0.1);
+    });
+  };
+  const all = Promise.all(Array.from({ length: 20 }, ask));
+  const madeInRow = async () => {
+    const before = made;
+    await new Promise((resolve) => setImmediate(resolve));
+    return made - before;
+  };
+  arrivals.count += 1;
+  expect(await madeInRow()).toBe(1);
+  const another = ask();
+  arrivals.count += 1;
+  expect(await madeInRow()).toBe(1);
+  const rowsAlone: number[] = [];
+  while (made < 21) rowsAlone.push(await madeInRow());
+  expect(Math.max(...rowsAlone)).toBeGreaterThan(1);
+  await all;
+  await another;
+});
+
 test('what is called in a turn may ask for another', async () => {
   const turns = new CallTurns(limits);
   const [first, second] = await turns.take(() => [1, turns.take(() => 2)] as const);
