@@ -81,11 +81,11 @@ export const charts = {
   flood({ sections: { flood = [] } }) {
     if (flood.length === 0) return undefined;
     return barChart({
-      title: 'Latency of Encrypt while RSA_4096 keeps the token busy; the goal for p99 is 10 ms',
+      title: 'Latency while RSA keeps the token busy; the goal for p99 is 10 ms',
       axis: { label: 'milliseconds (logarithmic)', logarithmic: true, from: 0.1 },
       series: ['p50', 'p99'],
-      groups: flood.map(({ flood: what, workers, p50, p99 }) => ({
-        label: `${(what || 'nothing else').replace(' RSA_4096', '')}; ${workers} w.`,
+      groups: flood.map(({ operation, flood: what, workers, p50, p99 }) => ({
+        label: `${operation}; ${(what || 'nothing else').replace(/, CreateKey.*/, ', make keys')}; ${workers} w.`,
         values: [p50, p99],
       })),
       limit: 10,

@@ -7,15 +7,16 @@ import { median } from './rounds.mjs';
  *
  * @typedef {object} FloodResult
  * @property {number} workers
+ * @property {string} operation the cheap one
  * @property {string} flood what else goes on; '' for nothing
  * @property {number} floodRequestsPerSecond
- * @property {number} requestsPerSecond of Encrypt, by a few clients
+ * @property {number} requestsPerSecond of the cheap operation, by a few clients
  * @property {number} p50
  * @property {number} p99
  * @property {number} most
  */
 
-/** @typedef {Omit<FloodResult, 'workers' | 'flood'>} Latencies */
+/** @typedef {Omit<FloodResult, 'workers' | 'operation' | 'flood'>} Latencies */
 
 /**
  * @typedef {object} Stream requests that keep coming
@@ -51,19 +52,25 @@ const dataKeyPairs = {
   clients: 1,
 };
 
-/** @type {readonly { flood: string, streams: readonly Stream[] }[]} */
-const floods = [
-  { flood: '', streams: [] },
-  { flood: 'Sign RSA_2048', streams: [signatures('RSA_2048')] },
-  { flood: 'Sign RSA_4096', streams: [signatures('RSA_4096')] },
+const encrypt = caseNamed('Encrypt SYMMETRIC_DEFAULT 32 bytes');
+/** Uses no token. */
+const describeKey = caseNamed('DescribeKey SYMMETRIC_DEFAULT');
+
+/** @type {readonly { cheap: import('./cases.mjs').Case, flood: string, streams: readonly Stream[] }[]} */
+const measured = [
+  { cheap: encrypt, flood: '', streams: [] },
+  { cheap: encrypt, flood: 'Sign RSA_2048', streams: [signatures('RSA_2048')] },
+  { cheap: encrypt, flood: 'Sign RSA_4096', streams: [signatures('RSA_4096')] },
   {
+    cheap: encrypt,
     flood: 'Sign, CreateKey, GenerateDataKeyPair RSA_4096',
     streams: [signatures('RSA_4096'), keyMaking, dataKeyPairs],
   },
+  { cheap: describeKey, flood: '', streams: [] },
+  { cheap: describeKey, flood: 'Sign RSA_2048', streams: [signatures('RSA_2048')] },
 ];
 
-const encrypt = caseNamed('Encrypt SYMMETRIC_DEFAULT 32 bytes');
-const encryptClients = 4;
+const cheapClients = 4;
 /** A p99 needs more requests than a mean. */
 const longer = 2;
 const risingSeconds = 0.5;
@@ -74,20 +81,22 @@ export async function measureFlood({ options, keep, progress, warmed }) {
   const results = keep([]);
   for (const workers of options.workers) {
     const service = await warmed(workers);
-    for (const flood of floods) {
+    for (const { cheap, flood, streams } of measured) {
+      const { requests } = await service.requestsOf(cheap);
       /** @type {Latencies[]} */
       const rounds = [];
       for (let round = 0; round < options.rounds; round++)
-        rounds.push(await underFlood(service, flood.streams, options));
+        rounds.push(await underFlood(service, requests, streams, options));
       const medianOf = (/** @type {keyof Latencies} */ figure) => median(rounds.map((each) => each[figure]));
       const result = {
-        ...{ workers, flood: flood.flood, floodRequestsPerSecond: medianOf('floodRequestsPerSecond') },
+        ...{ workers, operation: cheap.operation, flood },
+        floodRequestsPerSecond: medianOf('floodRequestsPerSecond'),
         ...{ requestsPerSecond: medianOf('requestsPerSecond'), p50: medianOf('p50'), p99: medianOf('p99') },
         most: Math.max(...rounds.map(({ most }) => most)),
       };
       results.push(result);
       progress(
-        `Encrypt, ${workers} worker(s), during ${flood.flood || 'nothing else'}: ` +
+        `${cheap.operation}, ${workers} worker(s), during ${flood || 'nothing else'}: ` +
           `p50 ${result.p50.toFixed(2)} ms, p99 ${result.p99.toFixed(1)} ms`,
       );
     }
@@ -96,13 +105,13 @@ export async function measureFlood({ options, keep, progress, warmed }) {
 
 /**
  * @param {import('./service-under-test.mjs').ServiceUnderTest} service
+ * @param {Buffer[]} requests of the cheap operation
  * @param {readonly Stream[]} streams
  * @param {import('./options.mjs').Options} options
  * @returns {Promise<Latencies>}
  */
-async function underFlood(service, streams, options) {
+async function underFlood(service, requests, streams, options) {
   const seconds = options.seconds * longer;
-  const { requests } = await service.requestsOf(encrypt);
   const floodSeconds = options.warmUpSeconds + seconds + 2 * risingSeconds;
   const background = [];
   for (const { operation, key, input, clients } of streams) {
@@ -116,7 +125,7 @@ async function underFlood(service, streams, options) {
   );
   await sleep(risingSeconds * 1000);
   const [load, others] = await Promise.all([
-    service.load(requests, { clients: encryptClients, seconds, warmUpSeconds: options.warmUpSeconds }),
+    service.load(requests, { clients: cheapClients, seconds, warmUpSeconds: options.warmUpSeconds }),
     floodReports,
   ]);
   await service.untilIdle();

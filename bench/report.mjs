@@ -122,12 +122,13 @@ export const tables = {
       tableOf(
         [
           { title: 'workers', value: ({ workers }) => workers },
+          { title: 'operation', value: ({ operation }) => operation },
           { title: 'meanwhile', value: ({ flood }) => flood || 'nothing else' },
           {
             title: 'of these/s',
             value: ({ flood, floodRequestsPerSecond }) => (flood ? floodRequestsPerSecond : undefined),
           },
-          { title: 'Encrypt/s', value: ({ requestsPerSecond }) => requestsPerSecond },
+          { title: 'requests/s', value: ({ requestsPerSecond }) => requestsPerSecond },
           { title: 'p50 ms', value: ({ p50 }) => p50, digits: 2 },
           { title: 'p99 ms', value: ({ p99 }) => p99, digits: 2 },
           { title: 'at most ms', value: ({ most }) => most, digits: 1 },
