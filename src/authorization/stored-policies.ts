@@ -13,7 +13,7 @@ const keptCharacters = 16 * 1024 * 1024;
 
 /** Policies from the store, each compiled once and kept by its text: the same text of a hundred users is one policy. */
 export class StoredPolicies {
-  private readonly compiled = new Map<string, PolicyDocument>();
+  private compiled = emptyMaps();
   private characters = 0;
 
   /** @param report is told of a policy that is broken, when it is first read */
@@ -24,17 +24,22 @@ export class StoredPolicies {
    * @param owner what has the policy, for the report
    */
   get(text: string | undefined, kind: PolicyKind, owner: string): PolicyDocument {
-    const key = text === undefined ? `${kind} of ${owner}` : `${kind}:${text}`;
-    const known = this.compiled.get(key);
+    const key = text ?? `none of ${owner}`;
+    // by kind first: to put kind and text together costs each request the length of the text
+    const known = this.compiled[kind].get(key);
     if (known) return known;
     const policy = text === undefined ? brokenPolicy('it does not exist', kind) : parseStoredPolicy(text, kind);
     if (policy.broken !== undefined) this.report({ owner, kind, reason: policy.broken });
     if (this.characters + key.length > keptCharacters) {
-      this.compiled.clear();
+      this.compiled = emptyMaps();
       this.characters = 0;
     }
-    this.compiled.set(key, policy);
+    this.compiled[kind].set(key, policy);
     this.characters += key.length;
     return policy;
   }
+}
+
+function emptyMaps(): Readonly<Record<PolicyKind, Map<string, PolicyDocument>>> {
+  return { key: new Map(), identity: new Map(), trust: new Map(), session: new Map() };
 }

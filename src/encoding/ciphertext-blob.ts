@@ -47,7 +47,7 @@ export function encodeHeader(keyId: string, keyMaterialId: string): Buffer {
   const isMultiRegion = multiRegionPattern.test(keyId);
   if (!isMultiRegion && !uuidPattern.test(keyId)) throw new RangeError('Not a key id');
   if (!keyMaterialIdPattern.test(keyMaterialId)) throw new RangeError('Not a key material id');
-  const header = Buffer.alloc(headerBytes);
+  const header = Buffer.allocUnsafe(headerBytes);
   magic.copy(header);
   header[offsets.version] = formatVersion;
   header[offsets.keyIdForm] = isMultiRegion ? keyIdForms.multiRegion : keyIdForms.uuid;

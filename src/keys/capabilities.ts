@@ -244,7 +244,7 @@ function probeRecord(
     deletionAt: undefined,
     pendingWindowDays: undefined,
     multiRegion: false,
-    currentMaterialId: material.id,
+    currentMaterial: material,
     customKeyStoreId: undefined,
     rotation: undefined,
     materials: new Map([[material.id, material]]),

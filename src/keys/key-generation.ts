@@ -8,7 +8,7 @@ import { keySpecs, type SupportedUsage } from './key-specs.js';
 import { selfTest } from './self-test.js';
 
 /** What a new key is to be. */
-export type KeyIntent = Omit<KeyRecord, 'materials' | 'currentMaterialId' | 'aliases' | 'version'> & {
+export type KeyIntent = Omit<KeyRecord, 'materials' | 'currentMaterial' | 'aliases' | 'version'> & {
   readonly usage: SupportedUsage;
 };
 
@@ -29,7 +29,7 @@ export async function generateKey(token: Token, capabilities: Capabilities, inte
   const material = await generateMaterial(token, capabilities, intent.spec, intent.usage, intent.id);
   const key: KeyRecord = {
     ...intent,
-    currentMaterialId: material.id,
+    currentMaterial: material,
     materials: new Map([[material.id, material]]),
     aliases: [],
     version: 1,
@@ -45,7 +45,7 @@ export async function generateKey(token: Token, capabilities: Capabilities, inte
 
 /** A key whose material is to be imported. */
 export function keyWithoutMaterial(intent: KeyIntent): KeyRecord {
-  return { ...intent, currentMaterialId: undefined, materials: new Map(), aliases: [], version: 1 };
+  return { ...intent, currentMaterial: undefined, materials: new Map(), aliases: [], version: 1 };
 }
 
 /** Uses a key's current material once, with the first of its algorithms. @throws TokenError, SelfTestError */
@@ -95,5 +95,5 @@ export function discardMaterial(token: Token, material: KeyMaterial): void {
 export function destroyMaterial(token: Token, material: KeyMaterial): void {
   // only what there is: SoftHSM2's tokens are searched twice for what is not found
   const classes = material.publicKey === undefined ? (['secret'] as const) : (['private', 'public'] as const);
-  for (const each of classes) token.destroy({ id: material.ckaId, class: each });
+  for (const each of classes) token.destroy(material.objects[each]);
 }

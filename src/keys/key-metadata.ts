@@ -42,7 +42,7 @@ export function keyMetadata(key: KeyRecord, home: Home, capabilities: Capabiliti
     Origin: key.origin,
     CustomKeyStoreId: key.customKeyStoreId,
     CloudHsmClusterId: key.cloudHsmClusterId,
-    ...expirationOf(key.origin === 'EXTERNAL' ? key.materials.get(key.currentMaterialId ?? '') : undefined),
+    ...expirationOf(key.origin === 'EXTERNAL' ? key.currentMaterial : undefined),
     KeyManager: 'CUSTOMER',
     CustomerMasterKeySpec: key.spec as KeyMetadata['CustomerMasterKeySpec'],
     KeySpec: key.spec,
@@ -53,6 +53,6 @@ export function keyMetadata(key: KeyRecord, home: Home, capabilities: Capabiliti
       : undefined,
     // keys in custom key stores cannot be rotated, so AWS names no material of theirs
     CurrentKeyMaterialId:
-      key.spec === 'SYMMETRIC_DEFAULT' && key.customKeyStoreId === undefined ? key.currentMaterialId : undefined,
+      key.spec === 'SYMMETRIC_DEFAULT' && key.customKeyStoreId === undefined ? key.currentMaterial?.id : undefined,
   };
 }

@@ -1,12 +1,13 @@
 import type { KeyMaterialState, KeySpec, KeyState, KeyUsageType, OriginType, RotationType } from '@aws-sdk/client-kms';
 import type { NamedPrincipals } from '../authorization/policy/named-principals.js';
+import { MaterialObjects } from './material-objects.js';
 
 /** One generation of a key's material: objects in the token, named by its id. */
 export interface KeyMaterial {
   /** KeyMaterialId: 64 hexadecimal digits. */
   readonly id: string;
-  /** CKA_ID of the token's objects: the id's 32 bytes. */
-  readonly ckaId: Buffer;
+  /** In the token; their CKA_ID is the id's 32 bytes. */
+  readonly objects: MaterialObjects;
   /** DER SubjectPublicKeyInfo; undefined for a symmetric or HMAC key. */
   readonly publicKey: Buffer | undefined;
   readonly createdAt: Date;
@@ -44,7 +45,8 @@ export interface KeyRecord {
   /** ScheduleKeyDeletion's waiting period, in days. */
   readonly pendingWindowDays: number | undefined;
   readonly multiRegion: boolean;
-  readonly currentMaterialId: string | undefined;
+  /** What it encrypts and signs with. */
+  readonly currentMaterial: KeyMaterial | undefined;
   /** The custom key store whose token holds the key. */
   readonly customKeyStoreId: string | undefined;
   /** CloudHsmClusterId of that store, when the record was loaded. */
@@ -61,16 +63,16 @@ export interface KeyRecord {
 
 /** The material that new ciphertexts and signatures are made with. @throws Error for a key without material */
 export function currentMaterial(key: KeyRecord): KeyMaterial {
-  const material = key.materials.get(key.currentMaterialId ?? '');
-  if (material === undefined) throw new Error(`key ${key.id} has no current material`);
-  return material;
+  if (key.currentMaterial === undefined) throw new Error(`key ${key.id} has no current material`);
+  return key.currentMaterial;
 }
 
 /** Material as it is when it is made. @param ckaId 32 bytes, whose hexadecimal digits are its id */
 export function newMaterial(ckaId: Buffer, publicKey: Buffer | undefined, createdAt: Date): KeyMaterial {
   return {
     id: ckaId.toString('hex'),
-    ckaId,
+    // no record has version 0
+    objects: new MaterialObjects(ckaId, 0),
     publicKey,
     createdAt,
     state: 'CURRENT',

@@ -6,9 +6,11 @@ import { diskError } from '../store/disk-trouble.js';
 import { RevisionCache } from '../store/revision-cache.js';
 import type { CustomKeyStoresTable, KeyMaterialsTable, KeysTable, Schema } from '../store/schema.js';
 import type { Change, ChangedRecord } from '../store/seal/change.js';
+import { SharedTexts } from '../store/shared-texts.js';
 import type { Store } from '../store/store.js';
 import type { KeyMaterial, KeyPolicy, KeyRecord } from './key-record.js';
 import { type Home, keyArn } from './key-reference.js';
+import { MaterialObjects } from './material-objects.js';
 import { putTags } from './tags.js';
 
 /** Somebody else changed the key since it was read: read it again and decide again. */
@@ -44,6 +46,7 @@ const cachedKeys = 20_000;
 /** The keys in the store. */
 export class KeyRepository {
   private readonly cache: RevisionCache<KeyRecord>;
+  private readonly policyTexts = new SharedTexts();
 
   /** @param keysPerAccount quota; AWS has 100,000 */
   constructor(
@@ -94,7 +97,7 @@ export class KeyRepository {
         deletion_at: null,
         pending_window_days: null,
         multi_region: key.multiRegion ? 1 : 0,
-        current_material_id: key.currentMaterialId ?? null,
+        current_material_id: key.currentMaterial?.id ?? null,
         custom_key_store_id: key.customKeyStoreId ?? null,
         rotation_period_days: key.rotation?.periodDays ?? null,
         next_rotation_at: key.rotation?.nextAt.getTime() ?? null,
@@ -179,7 +182,8 @@ export class KeyRepository {
     );
     const tags = [...parts.tags].sort((one, other) => (one.tag_key < other.tag_key ? -1 : 1));
     return recordOf(row, this.home, keyStore?.row, {
-      materials: new Map(materials.map((material) => [material.id, materialOf(material)])),
+      policy: { text: this.policyTexts.of(row.policy), principals: namedPrincipalsFrom(row.policy_principals) },
+      materials: new Map(materials.map((material) => [material.id, materialOf(material, row.version)])),
       tags: new Map(tags.map((tag) => [tag.tag_key, tag.tag_value])),
       aliases: aliases.map((alias) => alias.name),
     });
@@ -205,7 +209,7 @@ function recordOf(
   row: Selectable<KeysTable>,
   home: Home,
   keyStore: KeyStoreOfKey | undefined,
-  parts: Pick<KeyRecord, 'materials' | 'tags' | 'aliases'>,
+  parts: Pick<KeyRecord, 'policy' | 'materials' | 'tags' | 'aliases'>,
 ): KeyRecord {
   return {
     id: row.id,
@@ -215,12 +219,11 @@ function recordOf(
     origin: row.origin as OriginType,
     state: stateOf(row, keyStore),
     description: row.description,
-    policy: { text: row.policy, principals: namedPrincipalsFrom(row.policy_principals) },
     createdAt: new Date(row.created_at),
     deletionAt: row.deletion_at === null ? undefined : new Date(row.deletion_at),
     pendingWindowDays: row.pending_window_days ?? undefined,
     multiRegion: row.multi_region === 1,
-    currentMaterialId: row.current_material_id ?? undefined,
+    currentMaterial: parts.materials.get(row.current_material_id ?? ''),
     customKeyStoreId: row.custom_key_store_id ?? undefined,
     cloudHsmClusterId: keyStore?.cluster_id,
     rotation:
@@ -236,10 +239,10 @@ function byId(one: { readonly id: string }, other: { readonly id: string }): num
   return one.id < other.id ? -1 : 1;
 }
 
-function materialOf(row: Selectable<KeyMaterialsTable>): KeyMaterial {
+function materialOf(row: Selectable<KeyMaterialsTable>, version: number): KeyMaterial {
   return {
     id: row.id,
-    ckaId: Buffer.from(row.id, 'hex'),
+    objects: new MaterialObjects(Buffer.from(row.id, 'hex'), version),
     publicKey: row.public_key ?? undefined,
     createdAt: new Date(row.created_at),
     state: row.state as KeyMaterial['state'],

@@ -7,7 +7,8 @@ import type { Store } from '../store/store.js';
 /** One use of a key. */
 export interface KeyUse {
   readonly operation: string;
-  readonly at: Date;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
   readonly requestId: string;
 }
 
@@ -20,7 +21,7 @@ export class KeyUses {
   }
 
   note(keyId: string, operation: OperationName, requestId: string): void {
-    this.uses.note(keyId, { operation, at: new Date(), requestId });
+    this.uses.note(keyId, { operation, at: Date.now(), requestId });
   }
 
   /** Writes what was noted since the last time. */
@@ -31,7 +32,7 @@ export class KeyUses {
   /** The last use that this process knows of. */
   async last(keyId: string): Promise<KeyUse | undefined> {
     const row = await this.store.db.selectFrom('key_uses').selectAll().where('key_id', '=', keyId).executeTakeFirst();
-    const written = row && { operation: row.operation, at: new Date(row.used_at), requestId: row.request_id };
+    const written = row && { operation: row.operation, at: row.used_at, requestId: row.request_id };
     const noted = this.uses.find(keyId);
     return noted && (!written || noted.at > written.at) ? noted : written;
   }
@@ -45,7 +46,7 @@ async function writeUse(
   // a key that was deleted meanwhile has no row to write to
   const exists = await transaction.selectFrom('keys').select('id').where('id', '=', keyId).executeTakeFirst();
   if (!exists) return;
-  const use = { operation, used_at: at.getTime(), request_id: requestId };
+  const use = { operation, used_at: at, request_id: requestId };
   await transaction
     .insertInto('key_uses')
     .values({ key_id: keyId, ...use })

@@ -81,5 +81,5 @@ async function retireCurrent(record: ChangedRecord<'keys'>): Promise<void> {
 }
 
 function withCurrent(key: KeyRecord, material: KeyMaterial): KeyRecord {
-  return { ...key, currentMaterialId: material.id, materials: new Map(key.materials).set(material.id, material) };
+  return { ...key, currentMaterial: material, materials: new Map(key.materials).set(material.id, material) };
 }

@@ -1,6 +1,6 @@
 import { KmsError } from '../contract/kms-error.js';
 import type { EncryptionAlgorithm, EncryptionContext } from '../keys/algorithms/encryption.js';
-import type { KeyRecord } from '../keys/key-record.js';
+import { currentMaterial, type KeyRecord } from '../keys/key-record.js';
 import type { KeyToken } from '../keys/key-tokens.js';
 import type { Kms } from './kms.js';
 import { operation } from './operation.js';
@@ -40,7 +40,7 @@ export async function encryptUnder(
       `Algorithm ${name} and key spec ${key.spec} cannot encrypt data larger than ${algorithm.plaintextBytes} bytes.`,
     );
   }
-  if (algorithm.selfDescribing) await kms.encryptions.take(key.currentMaterialId as string);
+  if (algorithm.selfDescribing) await kms.encryptions.take(currentMaterial(key).id);
   return algorithm.encrypt(keyToken.token, key, plaintext, context);
 }
 

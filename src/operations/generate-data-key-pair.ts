@@ -37,7 +37,7 @@ async function dataKeyPair(kms: Kms, key: KeyRecord, { KeyPairSpec, EncryptionCo
     PublicKey: row.encodePublic(publicValue),
     KeyId: key.arn,
     KeyPairSpec,
-    KeyMaterialId: key.currentMaterialId,
+    KeyMaterialId: key.currentMaterial?.id,
   };
 }
 

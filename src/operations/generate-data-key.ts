@@ -24,7 +24,7 @@ async function dataKey(kms: Kms, key: KeyRecord, { KeySpec, NumberOfBytes, Encry
     KeySpec === undefined ? (NumberOfBytes as number) : dataKeyBytes[KeySpec],
   );
   const CiphertextBlob = await encryptUnder(kms, key, 'SYMMETRIC_DEFAULT', Plaintext, EncryptionContext);
-  return { CiphertextBlob, Plaintext, KeyId: key.arn, KeyMaterialId: key.currentMaterialId };
+  return { CiphertextBlob, Plaintext, KeyId: key.arn, KeyMaterialId: key.currentMaterial?.id };
 }
 
 export const generateDataKey = operation('GenerateDataKey', {

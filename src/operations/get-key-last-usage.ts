@@ -15,7 +15,7 @@ export const getKeyLastUsage = operation('GetKeyLastUsage', {
       // uses are noted under the names of the operations, which are those of this list
       KeyLastUsage: use && {
         Operation: use.operation as KeyLastUsageTrackingOperation,
-        Timestamp: use.at,
+        Timestamp: new Date(use.at),
         KmsRequestId: use.requestId,
       },
       TrackingStartDate: key.createdAt,

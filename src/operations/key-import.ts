@@ -102,7 +102,7 @@ export const importKeyMaterial = operation('ImportKeyMaterial', {
 
 /** The material that a request names, or the current one. @throws KmsError NotFoundException */
 function materialToDelete(key: KeyRecord, id: string | undefined): KeyMaterial | undefined {
-  const material = key.materials.get(id ?? key.currentMaterialId ?? '');
+  const material = id === undefined ? key.currentMaterial : key.materials.get(id);
   if (id !== undefined && material === undefined) {
     throw new KmsError('NotFoundException', `Key material ${id} is not associated with ${key.arn}.`);
   }

@@ -116,7 +116,7 @@ function pendingMaterial(key: KeyRecord): KeyMaterial {
 /** A key that was rotated under this request is not rotated again for it. @throws KmsError ConflictException */
 async function checkNotRotated(kms: Kms, key: KeyRecord): Promise<void> {
   const now = await kms.keys.find(key.id);
-  if (now && now.currentMaterialId !== key.currentMaterialId) throw conflict(key);
+  if (now && now.currentMaterial?.id !== key.currentMaterial?.id) throw conflict(key);
 }
 
 function conflict({ arn }: KeyRecord): KmsError {

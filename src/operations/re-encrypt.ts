@@ -46,7 +46,7 @@ export const reEncrypt = operation('ReEncrypt', {
         SourceEncryptionAlgorithm,
         DestinationEncryptionAlgorithm,
         ...(source.spec === 'SYMMETRIC_DEFAULT' && { SourceKeyMaterialId: material.id }),
-        ...(destination.spec === 'SYMMETRIC_DEFAULT' && { DestinationKeyMaterialId: destination.currentMaterialId }),
+        ...(destination.spec === 'SYMMETRIC_DEFAULT' && { DestinationKeyMaterialId: destination.currentMaterial?.id }),
       };
     } finally {
       plaintext.fill(0);

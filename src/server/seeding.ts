@@ -147,7 +147,7 @@ function differenceOf({ id, spec, usage, origin }: KeyRecord, seeded: SeededKey)
 
 /** Material that was imported and deleted again stays deleted. */
 function waitsForMaterial(key: KeyRecord, { material }: SeededKey): boolean {
-  return material !== undefined && key.state === 'PendingImport' && key.currentMaterialId === undefined;
+  return material !== undefined && key.state === 'PendingImport' && key.currentMaterial === undefined;
 }
 
 /** A key that is to be deleted gets no alias. */

@@ -18,9 +18,11 @@ const attempts = 3;
  * of them when it is not known what was.
  */
 export class RevisionCache<V> {
+  /** By id, where there is one of it; with many ids, a map more for each would cost a request a microsecond. */
+  private readonly values = new Map<string, V>();
   /** By id and variant. */
-  private readonly values = new Map<string, Map<string, V>>();
-  private count = 0;
+  private readonly variants = new Map<string, Map<string, V>>();
+  private variantCount = 0;
   /** What all values are true of. */
   private revision: number | undefined;
   private following: Promise<void> | undefined;
@@ -40,9 +42,9 @@ export class RevisionCache<V> {
    * The value, loaded when it is not kept. A value of undefined is not kept.
    *
    * @param id of the record that it is of
-   * @param variant which value of that record
+   * @param variant which value of that record, where there are several
    */
-  get(id: string, load: () => Promise<V | undefined>, variant = ''): V | Promise<V | undefined> {
+  get(id: string, load: () => Promise<V | undefined>, variant?: string): V | Promise<V | undefined> {
     const revision = this.store.revisionOfTurn();
     // while nobody knows what has changed, everything is read from the store
     if (revision === undefined) return this.loadUnkept(load);
@@ -50,8 +52,8 @@ export class RevisionCache<V> {
     return this.kept(id, variant) ?? this.load(revision, id, load, variant);
   }
 
-  private kept(id: string, variant: string): V | undefined {
-    const value = this.values.get(id)?.get(variant);
+  private kept(id: string, variant: string | undefined): V | undefined {
+    const value = variant === undefined ? this.values.get(id) : this.variants.get(id)?.get(variant);
     if (value !== undefined) this.uses.hits += 1;
     return value;
   }
@@ -61,7 +63,7 @@ export class RevisionCache<V> {
     revision: number,
     id: string,
     load: () => Promise<V | undefined>,
-    variant: string,
+    variant: string | undefined,
   ): Promise<V | undefined> {
     for (let attempt = 0; attempt < attempts && this.revision !== revision; attempt++) {
       this.following ??= this.forgetChanged(revision).finally(() => {
@@ -92,7 +94,7 @@ export class RevisionCache<V> {
     revision: number,
     id: string,
     load: () => Promise<V | undefined>,
-    variant: string,
+    variant: string | undefined,
   ): Promise<V | undefined> {
     const value = await this.loadUnkept(load);
     // a change while loading leaves it open which state was read: give it to this caller, do not keep it
@@ -107,21 +109,27 @@ export class RevisionCache<V> {
     return load();
   }
 
-  private keep(id: string, variant: string, value: V): void {
-    if (this.count >= this.limit) this.clear();
-    const variants = this.values.get(id) ?? new Map<string, V>();
-    this.values.set(id, variants);
-    if (!variants.has(variant)) this.count += 1;
+  private keep(id: string, variant: string | undefined, value: V): void {
+    if (this.values.size + this.variantCount >= this.limit) this.clear();
+    if (variant === undefined) {
+      this.values.set(id, value);
+      return;
+    }
+    const variants = this.variants.get(id) ?? new Map<string, V>();
+    this.variants.set(id, variants);
+    if (!variants.has(variant)) this.variantCount += 1;
     variants.set(variant, value);
   }
 
   private forget(id: string): void {
-    this.count -= this.values.get(id)?.size ?? 0;
     this.values.delete(id);
+    this.variantCount -= this.variants.get(id)?.size ?? 0;
+    this.variants.delete(id);
   }
 
   private clear(): void {
     this.values.clear();
-    this.count = 0;
+    this.variants.clear();
+    this.variantCount = 0;
   }
 }

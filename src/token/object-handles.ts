@@ -9,6 +9,8 @@ export interface KeyObject {
   /** CKA_ID. */
   readonly id: Buffer;
   readonly class: ObjectClass;
+  /** What `objectName` has made of it. */
+  name?: string;
 }
 
 /** A search that takes longer makes it worth knowing all objects, in milliseconds. */
@@ -39,12 +41,11 @@ export class ObjectHandles {
     const known = this.handles.get(name);
     if (known) return known;
     const [handle, ...others] = this.find(session, object);
-    if (handle === undefined)
-      throw new ObjectMissingError(`the token shows no ${object.class} key ${objectName(object)}`);
+    if (handle === undefined) throw new ObjectMissingError(`the token shows no ${object.class} key ${name}`);
     if (others.length > 0 && !this.profile.showsObjectsTwice) {
       throw new ObjectMissingError(`the token shows several ${object.class} keys ${name}`);
     }
-    this.handles.set(name, handle);
+    this.keep(name, handle);
     return handle;
   }
 
@@ -97,12 +98,16 @@ export class ObjectHandles {
       names.set(name, names.has(name) ? undefined : object);
     }
     for (const [name, object] of names) {
-      if (object && !this.handles.has(name)) this.handles.set(name, object.handle);
+      if (object && !this.handles.has(name)) this.keep(name, object.handle);
     }
   }
 
   remember(object: KeyObject, handle: pkcs11.Handle): void {
-    this.handles.set(objectName(object), handle);
+    this.keep(objectName(object), handle);
+  }
+
+  private keep(name: string, handle: pkcs11.Handle): void {
+    this.handles.set(name, beside(handle));
   }
 
   /** Forgets a handle that was remembered, and gives it. */
@@ -117,7 +122,13 @@ export class ObjectHandles {
   }
 }
 
-/** A name for maps. */
+/** A name for maps; made once for each object, as every call with a key asks for it. */
 export function objectName(object: KeyObject): string {
-  return `${object.class}/${object.id.toString('hex')}`;
+  object.name ??= `${object.class}/${object.id.toString('hex')}`;
+  return object.name;
+}
+
+/** The handle, in memory that many share: pkcs11js has a piece for each, which is far from the others'. */
+export function beside(handle: pkcs11.Handle): pkcs11.Handle {
+  return Buffer.from(handle);
 }

@@ -1,6 +1,6 @@
 import type pkcs11 from 'pkcs11js';
 import { readAttributes, template } from './attributes.js';
-import { type KeyObject, type ObjectHandles, objectName } from './object-handles.js';
+import { beside, type KeyObject, type ObjectHandles, objectName } from './object-handles.js';
 
 /** A key that may be used by a copy. */
 export interface VersionedKey extends KeyObject {
@@ -72,7 +72,7 @@ export class SessionCopies {
     this.counts.delete(name);
     const handle = this.copyOf(original);
     if (handle === undefined) return original;
-    this.copies.set(name, { version: key.version, handle, usedAt: performance.now() });
+    this.copies.set(name, { version: key.version, handle: beside(handle), usedAt: performance.now() });
     return handle;
   }
 

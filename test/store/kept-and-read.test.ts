@@ -99,7 +99,7 @@ function newKey(id: string, customKeyStoreId: string | undefined): NewKey {
     deletionAt: undefined,
     pendingWindowDays: undefined,
     multiRegion: false,
-    currentMaterialId: material.id,
+    currentMaterial: material,
     customKeyStoreId,
     rotation: undefined,
     materials: new Map([[material.id, material]]),

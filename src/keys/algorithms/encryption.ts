@@ -49,7 +49,7 @@ export const aes256Gcm: EncryptionAlgorithm = {
     const iv = token.newGcmIv();
     const sealed = await token.encrypt(
       {
-        key: { id: material.ckaId, class: 'secret', version: key.version },
+        key: material.objects.secret,
         mechanism: aesGcm(iv, additionalData(header, encodeEncryptionContext(context))),
         outputBytes: plaintext.length + gcmTagBytes,
       },
@@ -64,7 +64,7 @@ export const aes256Gcm: EncryptionAlgorithm = {
     if (blob === undefined || material === undefined) return undefined;
     const plaintext = await token.decrypt(
       {
-        key: { id: material.ckaId, class: 'secret', version: key.version },
+        key: material.objects.secret,
         mechanism: aesGcm(blob.iv, additionalData(blob.header, encodeEncryptionContext(context))),
         outputBytes: blob.sealed.length,
       },
@@ -85,7 +85,7 @@ export const oaep = (hash: OaepHash, modulusBits: number): EncryptionAlgorithm =
   encrypt(token, key, plaintext) {
     return token.encrypt(
       {
-        key: { id: currentMaterial(key).ckaId, class: 'public' },
+        key: currentMaterial(key).objects.public,
         mechanism: rsaOaep(hash),
         outputBytes: modulusBits / 8,
       },
@@ -98,7 +98,7 @@ export const oaep = (hash: OaepHash, modulusBits: number): EncryptionAlgorithm =
     const material = currentMaterial(key);
     const plaintext = await token.decrypt(
       {
-        key: { id: material.ckaId, class: 'private' },
+        key: material.objects.private,
         mechanism: rsaOaep(hash),
         outputBytes: modulusBits / 8,
         slow: true,
@@ -124,7 +124,7 @@ export const oaepSplit = (hash: OaepHash, modulusBits: number): EncryptionAlgori
     try {
       return await token.encrypt(
         {
-          key: { id: currentMaterial(key).ckaId, class: 'public' },
+          key: currentMaterial(key).objects.public,
           mechanism: plain('RSA_X_509'),
           outputBytes: modulusBytes,
         },
@@ -141,7 +141,7 @@ export const oaepSplit = (hash: OaepHash, modulusBits: number): EncryptionAlgori
     const material = currentMaterial(key);
     const block = await token.decrypt(
       {
-        key: { id: material.ckaId, class: 'private' },
+        key: material.objects.private,
         mechanism: plain('RSA_X_509'),
         outputBytes: modulusBytes,
         slow: true,

@@ -28,7 +28,7 @@ export async function agree(
   const peerKey = parseEcSpki(peer);
   if (peerKey?.curve !== curve) return undefined;
   const { fieldBytes } = namedCurves[curve];
-  const secret = await token.deriveSharedSecret({ id: material.ckaId, class: 'private' }, peerKey.point, fieldBytes);
+  const secret = await token.deriveSharedSecret(material.objects.private, peerKey.point, fieldBytes);
   return leftPadded(secret, fieldBytes);
 }
 

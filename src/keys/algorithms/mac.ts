@@ -29,7 +29,7 @@ export const hmac = (hash: MacHash): MacAlgorithm => ({
 export function mac(token: Token, key: KeyRecord, algorithm: MacAlgorithm, message: Buffer) {
   return token.sign(
     {
-      key: { id: currentMaterial(key).ckaId, class: 'secret', version: key.version },
+      key: currentMaterial(key).objects.secret,
       mechanism: algorithm.mechanism,
       outputBytes: algorithm.macBytes,
     },

@@ -172,7 +172,7 @@ export async function sign(token: Token, request: SigningRequest): Promise<Buffe
   const data = tokenInput(algorithm, request.name, request.message, request.messageType);
   const raw = await token.sign(
     {
-      key: { id: material.ckaId, class: 'private' },
+      key: material.objects.private,
       mechanism: algorithm.mechanism,
       outputBytes: algorithm.signatureBytes,
       slow: algorithm.slow,
@@ -188,5 +188,5 @@ export async function verify(token: Token, request: SigningRequest, signature: B
   const data = tokenInput(algorithm, request.name, request.message, request.messageType);
   const raw = algorithm.decode(signature);
   if (raw === undefined) return false;
-  return token.verify({ key: { id: material.ckaId, class: 'public' }, mechanism: algorithm.mechanism }, data, raw);
+  return token.verify({ key: material.objects.public, mechanism: algorithm.mechanism }, data, raw);
 }

@@ -203,7 +203,7 @@ function isMaterialAtFault(token: Token, error: unknown): boolean {
 
 /** Which material of a key new material becomes. */
 function stateOfNew(key: KeyRecord, id: string, { type }: MaterialRequest): KeyMaterial['state'] {
-  const isFirst = key.currentMaterialId === undefined;
+  const isFirst = key.currentMaterial === undefined;
   if (!isFirst && (key.spec !== 'SYMMETRIC_DEFAULT' || type !== 'NEW_KEY_MATERIAL')) {
     throw new KmsError('IncorrectKeyMaterialException');
   }
@@ -224,9 +224,9 @@ function checkAssociation(key: KeyRecord, id: string, { type, materialId }: Mate
   if (materialId !== undefined && materialId !== id) throw new KmsError('IncorrectKeyMaterialException');
 }
 
-function isInToken(token: Token, { ckaId, publicKey }: KeyMaterial): boolean {
+function isInToken(token: Token, { objects, publicKey }: KeyMaterial): boolean {
   const classes = publicKey === undefined ? (['secret'] as const) : (['private', 'public'] as const);
-  return classes.every((each) => token.has({ id: ckaId, class: each }));
+  return classes.every((each) => token.has(objects[each]));
 }
 
 /** The token objects of the material: as those of a generated key, but for the attributes that tell where it came from. */
@@ -239,7 +239,7 @@ async function makeObjects(
 ): Promise<ImportedObject[]> {
   const row = keySpecs[key.spec];
   if (row.kind === 'unsupported') throw new Error(`${key.spec} cannot be imported`);
-  const names = { id: material.ckaId, label: key.id };
+  const names = { id: material.objects.id, label: key.id };
   const permissions = capabilities.permissions(key.spec, key.usage as SupportedUsage);
   // what a process that died has left; nothing in the store points to it
   destroyMaterial(token, material);
@@ -258,7 +258,7 @@ async function makeObjects(
 }
 
 function withCurrent(key: KeyRecord, material: KeyMaterial): KeyRecord {
-  return { ...key, currentMaterialId: material.id, materials: new Map(key.materials).set(material.id, material) };
+  return { ...key, currentMaterial: material, materials: new Map(key.materials).set(material.id, material) };
 }
 
 /** Uses the key once: numbers that do not belong together show. @throws KmsError IncorrectKeyMaterialException */
@@ -301,7 +301,7 @@ async function isCommitted(keys: KeyRepository, keyId: string, materialId: strin
 
 /** @param isInUse true when the store has the material: by this import, or by another one at the same time */
 function withdraw(token: Token, { material, objects }: TakenIn, isInUse: boolean): void {
-  const object = { id: material.ckaId, class: material.publicKey === undefined ? 'secret' : 'private' } as const;
+  const object = material.objects[material.publicKey === undefined ? 'secret' : 'private'];
   try {
     if (!isInUse || token.countOf(object) > 1) token.destroyImported(objects);
   } catch {

@@ -42,9 +42,7 @@ export async function examineKey(
   const materials: MaterialEvidence[] = [];
   for (const material of key.materials.values()) {
     const classes = isPair ? (['private', 'public'] as const) : (['secret'] as const);
-    const objects = material.present
-      ? classes.flatMap((kind) => examined.examine({ id: material.ckaId, class: kind }))
-      : [];
+    const objects = material.present ? classes.flatMap((kind) => examined.examine(material.objects[kind])) : [];
     materials.push({
       ...publicFacts(material.publicKey),
       id: material.id,
@@ -142,7 +140,7 @@ async function answer(
   try {
     if (usage === 'SIGN_VERIFY') return await signatureOf(key, material, name, keyToken, challenge);
     const way = keyToken.capabilities.algorithm(key.spec, usage, name);
-    await selfTest(keyToken.token, { ...key, currentMaterialId: material.id }, usage, way);
+    await selfTest(keyToken.token, { ...key, currentMaterial: material }, usage, way);
     return { kind: 'round trip', algorithm: name };
   } catch (error) {
     // one key whose objects somebody has changed must not keep the evidence on the others from being made
