@@ -61,6 +61,7 @@ export const tables = {
           { title: 'different', value: ({ differentKeys }) => differentKeys },
           { title: 'CPU us', value: ({ cpu }) => cpu },
           { title: 'in the token us', value: ({ tokenMicroseconds }) => tokenMicroseconds },
+          { title: 'outside us', value: ({ cpu, tokenMicroseconds }) => cpu - tokenMicroseconds },
           { title: 'requests/s', value: ({ requestsPerSecond }) => requestsPerSecond },
         ],
         rows,
