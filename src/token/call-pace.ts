@@ -3,13 +3,13 @@ import type { KeyObject } from './object-handles.js';
 
 /**
  * Where a call is made:
- * - `at once`: on the main thread, before anything else
+ * - `together`: on the main thread, with all others of this turn of the event loop (`call-batch.ts`)
  * - `in turn`: there, too, but only some in a row (`call-turns.ts`)
  * - `elsewhere`: in another thread
  */
-export type CallPlace = 'at once' | 'in turn' | 'elsewhere';
+export type CallPlace = 'together' | 'in turn' | 'elsewhere';
 
-/** What takes longer takes turns, in milliseconds: a turn costs some microseconds. */
+/** What takes longer takes turns, in milliseconds: so many may be made together. */
 const quickMilliseconds = 0.25;
 /** What takes longer is made elsewhere, where no turns are taken; another thread costs 0.1 ms or more. */
 const longMilliseconds = 0.5;
@@ -52,11 +52,11 @@ export class CallPaces {
   placeOf(call: CallTraits): CallPlace {
     const { slow, canBeElsewhere } = call;
     const milliseconds = this.paces.get(nameOf(call))?.measured;
-    if (milliseconds === undefined) return slow && canBeElsewhere ? 'elsewhere' : 'at once';
-    if (milliseconds <= quickMilliseconds) return 'at once';
+    if (milliseconds === undefined) return slow && canBeElsewhere ? 'elsewhere' : 'together';
+    if (milliseconds <= quickMilliseconds) return 'together';
     if (!canBeElsewhere) return 'in turn';
     if (this.takesTurns && milliseconds <= longestTurnMilliseconds) return 'in turn';
-    return slow || milliseconds > longMilliseconds ? 'elsewhere' : 'at once';
+    return slow || milliseconds > longMilliseconds ? 'elsewhere' : 'in turn';
   }
 
   /** A call was made, wherever. */

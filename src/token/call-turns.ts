@@ -1,3 +1,4 @@
+import { type CallBatch, settle } from './call-batch.js';
 import { TokenBusyError } from './return-values.js';
 import type { SessionPoolLimits } from './session-pool.js';
 import type { TokenMeter } from './token-meter.js';
@@ -20,8 +21,8 @@ interface Turn {
 /**
  * Calls that compute for about half a millisecond. On the main thread they cost a seventh less than in others (RSA-2048 in
  * SoftHSM2, docs/bench.md): nobody has to be woken, and several in a row find caches as the one before left them. Between
- * two rows the requests are read that have come. While some come that ask for no turn, rows are of one call, which is what
- * they wait for.
+ * two rows the requests are read that have come, and what is quick of them is answered. While some come that ask for no
+ * turn, rows are of one call, which is what they wait for.
  */
 export class CallTurns {
   private waiting: Turn[] = [];
@@ -30,6 +31,7 @@ export class CallTurns {
 
   constructor(
     private readonly limits: Pick<SessionPoolLimits, 'waiting' | 'waitMilliseconds'>,
+    private readonly batch: CallBatch,
     private readonly arrivals: Arrivals = { count: 0 },
     private readonly meter?: TokenMeter,
   ) {}
@@ -42,19 +44,17 @@ export class CallTurns {
     }
     this.asked += 1;
     return new Promise((resolve, reject) => {
-      const take = () => {
-        try {
-          resolve(call());
-        } catch (error) {
-          reject(error);
-        }
-      };
-      this.waiting.push({ since: performance.now(), take, refuse: reject });
+      this.waiting.push({ since: performance.now(), take: () => settle(call, resolve, reject), refuse: reject });
       if (this.waiting.length === 1) setImmediate(() => this.takeRow());
     });
   }
 
   private takeRow(): void {
+    if (this.batch.makeAll()) {
+      // all that they were waited for with is promises: it is done when the microtasks are
+      queueMicrotask(() => process.nextTick(() => this.takeRow()));
+      return;
+    }
     let now = performance.now();
     const until = this.othersCame() ? now : now + rowMilliseconds;
     let taken = 0;

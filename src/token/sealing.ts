@@ -32,10 +32,9 @@ export class Sealer {
    */
   async seal(purpose: string, secret: Buffer): Promise<Buffer> {
     const iv = this.token.newGcmIv();
-    const sealed = await this.token.encrypt(
-      { key: sealingKey, mechanism: aesGcm(iv, Buffer.from(purpose)), outputBytes: secret.length + gcmTagBytes },
-      secret,
-    );
+    const mechanism = aesGcm(iv, Buffer.from(purpose));
+    const outputBytes = secret.length + gcmTagBytes;
+    const sealed = await this.token.encrypt({ key: sealingKey, mechanism, outputBytes, atOnce: true }, secret);
     return Buffer.concat([Buffer.from([formatVersion]), this.token.usedGcmIv(iv), sealed]);
   }
 
@@ -44,9 +43,7 @@ export class Sealer {
     if (sealed[0] !== formatVersion || sealed.length < 1 + gcmIvBytes + gcmTagBytes) return undefined;
     const iv = sealed.subarray(1, 1 + gcmIvBytes);
     const body = sealed.subarray(1 + gcmIvBytes);
-    return this.token.decrypt(
-      { key: sealingKey, mechanism: aesGcm(iv, Buffer.from(purpose)), outputBytes: body.length },
-      body,
-    );
+    const mechanism = aesGcm(iv, Buffer.from(purpose));
+    return this.token.decrypt({ key: sealingKey, mechanism, outputBytes: body.length, atOnce: true }, body);
   }
 }

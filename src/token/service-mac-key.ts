@@ -30,6 +30,7 @@ export class ServiceMacKey {
 
   /** HMAC-SHA-256, 32 bytes. @throws TokenError, ObjectMissingError */
   mac(message: Buffer): Buffer | Promise<Buffer> {
-    return this.token.sign({ key: this.key, mechanism: plain('SHA256_HMAC'), outputBytes: macBytes }, message);
+    const mechanism = plain('SHA256_HMAC');
+    return this.token.sign({ key: this.key, mechanism, outputBytes: macBytes, atOnce: true }, message);
   }
 }

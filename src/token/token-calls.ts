@@ -1,4 +1,5 @@
 import type pkcs11 from 'pkcs11js';
+import { CallBatch } from './call-batch.js';
 import type { CallPlace, CallTraits } from './call-pace.js';
 import { CallTurns } from './call-turns.js';
 import type { Mechanism } from './mechanisms.js';
@@ -25,26 +26,29 @@ interface KeyUse {
   readonly slow?: boolean;
   readonly mechanism?: Mechanism;
   readonly outputBytes?: number;
+  /** True for who may hold what others wait for, as a transaction of the store: such a call waits for no batch. */
+  readonly atOnce?: boolean;
 }
 
 /** How calls of a token are made: in which session, in which thread, and again where an error asks for it. */
 export class TokenCalls {
+  private readonly batch = new CallBatch();
   private readonly turns: CallTurns;
 
   constructor(private readonly link: TokenLink) {
-    this.turns = new CallTurns(link.limits, link.arrivals, link.meter);
+    this.turns = new CallTurns(link.limits, this.batch, link.arrivals, link.meter);
   }
 
   /**
-   * One operation with a key: at once, in turn, or its last step in another thread (`call-pace.ts`).
+   * One operation with a key, made where `call-pace.ts` says; at once where it tells no mechanism.
    *
    * @throws TokenError, ObjectMissingError, TokenBusyError
    */
   withKey<T>(call: KeyUse, steps: Steps<T>): T | Promise<T> {
-    const { key, mechanism, outputBytes = 0, slow = false } = call;
+    const { key, mechanism, outputBytes = 0, slow = false, atOnce = false } = call;
     const { begin, finish, finishElsewhere } = steps;
     const traits = mechanism && { key, mechanism, outputBytes, slow, canBeElsewhere: finishElsewhere !== undefined };
-    const place = traits ? this.placeOf(traits) : 'at once';
+    const place = traits && this.placeOf(traits);
     if (finishElsewhere && place === 'elsewhere') {
       return this.elsewhere(
         async (session, connection) => {
@@ -67,12 +71,13 @@ export class TokenCalls {
         connection.paces.note(traits, performance.now() - start);
         return result;
       }, key);
-    return place === 'in turn' ? this.turns.take(here) : here();
+    if (place === 'in turn') return this.turns.take(here);
+    return place === 'together' && !atOnce ? this.batch.add(here) : here();
   }
 
   private placeOf(traits: CallTraits): CallPlace {
     const { profile, connection } = this.link;
-    if (profile.calls === 'threads') return traits.canBeElsewhere ? 'elsewhere' : 'at once';
+    if (profile.calls === 'threads') return traits.canBeElsewhere ? 'elsewhere' : 'together';
     return connection.paces.placeOf(traits);
   }
 

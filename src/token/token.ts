@@ -38,6 +38,8 @@ export interface KeyCall {
   readonly outputBytes: number;
   /** True for what is taken to be long until it is measured (RSA private keys): see `call-pace.ts`. */
   readonly slow?: boolean;
+  /** True for who may hold what others wait for, as a transaction of the store. */
+  readonly atOnce?: boolean;
 }
 
 /**

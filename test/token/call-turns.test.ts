@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import { CallBatch } from '../../src/token/call-batch.js';
 import { CallTurns } from '../../src/token/call-turns.js';
 import { TokenBusyError } from '../../src/token/return-values.js';
 
@@ -11,7 +12,7 @@ function compute(milliseconds: number): void {
 }
 
 test('calls are made in the order in which they came, and tell what came of them', async () => {
-  const turns = new CallTurns(limits);
+  const turns = new CallTurns(limits, new CallBatch());
   const made: number[] = [];
   const call = (number: number) => () => {
     made.push(number);
@@ -24,7 +25,7 @@ test('calls are made in the order in which they came, and tell what came of them
 });
 
 test('others come in between two rows', async () => {
-  const turns = new CallTurns(limits);
+  const turns = new CallTurns(limits, new CallBatch());
   let made = 0;
   const all = Promise.all(
     Array.from({ length: 40 }, () =>
@@ -47,7 +48,7 @@ test('others come in between two rows', async () => {
 
 test('while requests come that ask for no turn, they wait for one call', async () => {
   const arrivals = { count: 0 };
-  const turns = new CallTurns(limits, arrivals);
+  const turns = new CallTurns(limits, new CallBatch(), arrivals);
   let made = 0;
   const ask = () => {
     arrivals.count += 1;
@@ -75,13 +76,13 @@ test('while requests come that ask for no turn, they wait for one call', async (
 });
 
 test('what is called in a turn may ask for another', async () => {
-  const turns = new CallTurns(limits);
+  const turns = new CallTurns(limits, new CallBatch());
   const [first, second] = await turns.take(() => [1, turns.take(() => 2)] as const);
   expect([first, await second]).toEqual([1, 2]);
 });
 
 test('no more wait than may, and who waited too long is refused without being called', async () => {
-  const turns = new CallTurns({ waiting: 3, waitMilliseconds: 1000 });
+  const turns = new CallTurns({ waiting: 3, waitMilliseconds: 1000 }, new CallBatch());
   let late = 0;
   const waiting = [turns.take(() => compute(1200)), turns.take(() => late++), turns.take(() => late++)];
   expect(() => turns.take(() => late++)).toThrow(TokenBusyError);
@@ -89,4 +90,20 @@ test('no more wait than may, and who waited too long is refused without being ca
   expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected']);
   expect(late).toBe(0);
   await expect(turns.take(() => 'again')).resolves.toBe('again');
+});
+
+test('what is made together is made and answered before the next row', async () => {
+  const batch = new CallBatch();
+  // calls are made together after a turn of several
+  await Promise.all([batch.add(() => undefined), batch.add(() => undefined)]);
+  const turns = new CallTurns(limits, batch);
+  const seen: string[] = [];
+  const slow = ['first', 'second'].map((name) => turns.take(() => seen.push(`${name} of a row`)));
+  const quick = async () => {
+    await batch.add(() => seen.push('quick'));
+    for (let step = 0; step < 10; step++) await undefined;
+    seen.push('answered');
+  };
+  await Promise.all([...slow, quick()]);
+  expect(seen).toEqual(['quick', 'answered', 'first of a row', 'second of a row']);
 });
