@@ -1,4 +1,4 @@
-import type { Server } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 /** A connection on which nothing has been said is not waited for any longer, in milliseconds. */
@@ -8,12 +8,16 @@ const pollMilliseconds = 25;
 /** The connections of a server that does not listen itself: its supervisor gives them to it. */
 export class ReceivedConnections {
   private readonly sockets = new Set<Socket>();
+  /** Of each connection, as node:http has it. */
+  private readonly lastResponses = new Map<Socket, ServerResponse>();
   private draining = false;
 
   constructor(private readonly server: Server) {
     // node:http sets up what ends idle and slow connections when a server listens
     server.emit('listening');
-    server.prependListener('request', (_request, response) => {
+    server.prependListener('request', ({ socket }, response) => {
+      if (!this.lastResponses.has(socket)) socket.on('close', () => this.lastResponses.delete(socket));
+      this.lastResponses.set(socket, response);
       if (this.draining) response.shouldKeepAlive = false;
     });
   }
@@ -41,6 +45,7 @@ export class ReceivedConnections {
    */
   async drain(idleMilliseconds: number, atMost: number): Promise<number> {
     this.draining = true;
+    for (const response of this.lastResponses.values()) response.shouldKeepAlive = false;
     const since = performance.now();
     while (this.sockets.size > 0 && performance.now() - since < atMost) {
       await new Promise((resolve) => setTimeout(resolve, pollMilliseconds));

@@ -32,7 +32,7 @@ const otherThreads = 4;
 /** How long a worker that is replaced keeps connections without a request, in milliseconds. */
 const idleWhenReplaced = 5_000;
 /** How long one that is stopped does. */
-const idleWhenStopped = 100;
+const idleWhenStopped = 250;
 /** What a worker is given to end by itself beyond the drain, in milliseconds. */
 const endMilliseconds = 2_000;
 /** What one is given beyond that which is heard of: a slow disk still takes its last events. */
