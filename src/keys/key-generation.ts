@@ -3,7 +3,7 @@ import type { KeySpec } from '@aws-sdk/client-kms';
 import { TokenError } from '../token/return-values.js';
 import type { Token } from '../token/token.js';
 import type { Capabilities } from './capabilities.js';
-import { type KeyMaterial, type KeyRecord, newMaterial } from './key-record.js';
+import { type KeyMaterial, type KeyRecord, newMaterial, tokenObjectsOf } from './key-record.js';
 import { keySpecs, type SupportedUsage } from './key-specs.js';
 import { selfTest } from './self-test.js';
 
@@ -94,6 +94,5 @@ export function discardMaterial(token: Token, material: KeyMaterial): void {
 /** Destroys the token's objects of one material. @throws TokenError */
 export function destroyMaterial(token: Token, material: KeyMaterial): void {
   // only what there is: SoftHSM2's tokens are searched twice for what is not found
-  const classes = material.publicKey === undefined ? (['secret'] as const) : (['private', 'public'] as const);
-  for (const each of classes) token.destroy(material.objects[each]);
+  for (const object of tokenObjectsOf(material)) token.destroy(object);
 }

@@ -1,5 +1,6 @@
 import type { KeyMaterialState, KeySpec, KeyState, KeyUsageType, OriginType, RotationType } from '@aws-sdk/client-kms';
 import type { NamedPrincipals } from '../authorization/policy/named-principals.js';
+import type { KeyObject } from '../token/object-handles.js';
 import { MaterialObjects } from './material-objects.js';
 
 /** One generation of a key's material: objects in the token, named by its id. */
@@ -65,6 +66,16 @@ export interface KeyRecord {
 export function currentMaterial(key: KeyRecord): KeyMaterial {
   if (key.currentMaterial === undefined) throw new Error(`key ${key.id} has no current material`);
   return key.currentMaterial;
+}
+
+/** The key as it is with that material as its current one. */
+export function withCurrent(key: KeyRecord, material: KeyMaterial): KeyRecord {
+  return { ...key, currentMaterial: material, materials: new Map(key.materials).set(material.id, material) };
+}
+
+/** What there is of the material in the token: the private key first, of a pair. */
+export function tokenObjectsOf({ objects, publicKey }: KeyMaterial): readonly [KeyObject, ...KeyObject[]] {
+  return publicKey === undefined ? [objects.secret] : [objects.private, objects.public];
 }
 
 /** Material as it is when it is made. @param ckaId 32 bytes, whose hexadecimal digits are its id */

@@ -1,7 +1,10 @@
 import type { KeyObject } from '../token/object-handles.js';
 import type { VersionedKey } from '../token/session-copies.js';
 
-/** How the token's objects of a key material are found. They are the same for each call, as they keep the name that they are known by. */
+/**
+ * How the token's objects of a key material are found. They are the same for each call, as they keep the name that they
+ * are known by.
+ */
 export class MaterialObjects {
   readonly secret: VersionedKey;
   readonly private: KeyObject;

@@ -1,7 +1,7 @@
 import type { RotationType } from '@aws-sdk/client-kms';
 import type { ChangedRecord } from '../store/seal/change.js';
 import { discardMaterial, generateMaterial, selfTestKey } from './key-generation.js';
-import type { KeyMaterial, KeyRecord } from './key-record.js';
+import { type KeyMaterial, type KeyRecord, withCurrent } from './key-record.js';
 import { isSurelyUncommitted, type KeyRepository, materialRow, StaleKeyError } from './key-repository.js';
 import type { SupportedUsage } from './key-specs.js';
 import type { KeyToken } from './key-tokens.js';
@@ -78,8 +78,4 @@ async function retireCurrent(record: ChangedRecord<'keys'>): Promise<void> {
   for (const row of record.part('key_materials')) {
     if (row.state === 'CURRENT') await record.put('key_materials', { ...row, state: 'NON_CURRENT' });
   }
-}
-
-function withCurrent(key: KeyRecord, material: KeyMaterial): KeyRecord {
-  return { ...key, currentMaterial: material, materials: new Map(key.materials).set(material.id, material) };
 }

@@ -8,16 +8,15 @@ const pollMilliseconds = 25;
 /** The connections of a server that does not listen itself: its supervisor gives them to it. */
 export class ReceivedConnections {
   private readonly sockets = new Set<Socket>();
-  /** Of each connection, as node:http has it. */
-  private readonly lastResponses = new Map<Socket, ServerResponse>();
+  private readonly underWay = new Set<ServerResponse>();
   private draining = false;
 
   constructor(private readonly server: Server) {
     // node:http sets up what ends idle and slow connections when a server listens
     server.emit('listening');
-    server.prependListener('request', ({ socket }, response) => {
-      if (!this.lastResponses.has(socket)) socket.on('close', () => this.lastResponses.delete(socket));
-      this.lastResponses.set(socket, response);
+    server.prependListener('request', (_request, response) => {
+      this.underWay.add(response);
+      response.on('close', () => this.underWay.delete(response));
       if (this.draining) response.shouldKeepAlive = false;
     });
   }
@@ -45,7 +44,7 @@ export class ReceivedConnections {
    */
   async drain(idleMilliseconds: number, atMost: number): Promise<number> {
     this.draining = true;
-    for (const response of this.lastResponses.values()) response.shouldKeepAlive = false;
+    for (const response of this.underWay) response.shouldKeepAlive = false;
     const since = performance.now();
     while (this.sockets.size > 0 && performance.now() - since < atMost) {
       await new Promise((resolve) => setTimeout(resolve, pollMilliseconds));

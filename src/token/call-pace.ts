@@ -9,7 +9,7 @@ import type { KeyObject } from './object-handles.js';
  */
 export type CallPlace = 'together' | 'in turn' | 'elsewhere';
 
-/** What takes longer takes turns, in milliseconds: so many may be made together. */
+/** In milliseconds: what is quicker is made together with the others of its turn; what takes longer takes turns. */
 const quickMilliseconds = 0.25;
 /** What takes longer is made elsewhere, where no turns are taken; another thread costs 0.1 ms or more. */
 const longMilliseconds = 0.5;

@@ -51,7 +51,7 @@ export class CallTurns {
 
   private takeRow(): void {
     if (this.batch.makeAll()) {
-      // all that they were waited for with is promises: it is done when the microtasks are
+      // who waited for them has promises: all is answered when no microtask is left
       queueMicrotask(() => process.nextTick(() => this.takeRow()));
       return;
     }

@@ -9,8 +9,8 @@ export interface KeyObject {
   /** CKA_ID. */
   readonly id: Buffer;
   readonly class: ObjectClass;
-  /** What `objectName` has made of it. */
-  name?: string;
+  /** What `objectName` has made of it; no copy of the object takes it along. */
+  readonly name?: string;
 }
 
 /** A search that takes longer makes it worth knowing all objects, in milliseconds. */
@@ -124,8 +124,11 @@ export class ObjectHandles {
 
 /** A name for maps; made once for each object, as every call with a key asks for it. */
 export function objectName(object: KeyObject): string {
-  object.name ??= `${object.class}/${object.id.toString('hex')}`;
-  return object.name;
+  if (object.name !== undefined) return object.name;
+  const name = `${object.class}/${object.id.toString('hex')}`;
+  // not enumerable: `{ ...object, class: 'public' }` is another object, by another name
+  Object.defineProperty(object, 'name', { value: name });
+  return name;
 }
 
 /** The handle, in memory that many share: pkcs11js has a piece for each, which is far from the others'. */

@@ -26,7 +26,7 @@ interface KeyUse {
   readonly slow?: boolean;
   readonly mechanism?: Mechanism;
   readonly outputBytes?: number;
-  /** True for who may hold what others wait for, as a transaction of the store: such a call waits for no batch. */
+  /** True for who may hold what others wait for, as a transaction of the store: such a call waits for no others. */
   readonly atOnce?: boolean;
 }
 
@@ -71,8 +71,8 @@ export class TokenCalls {
         connection.paces.note(traits, performance.now() - start);
         return result;
       }, key);
-    if (place === 'in turn') return this.turns.take(here);
-    return place === 'together' && !atOnce ? this.batch.add(here) : here();
+    if (place === undefined || atOnce) return here();
+    return place === 'in turn' ? this.turns.take(here) : this.batch.add(here);
   }
 
   private placeOf(traits: CallTraits): CallPlace {

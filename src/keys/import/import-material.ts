@@ -5,7 +5,7 @@ import type { ImportedObject, ImportSession } from '../../token/import-session.j
 import { privateKeyTemplate, publicKeyTemplate, secretKeyTemplate } from '../../token/key-templates.js';
 import type { Token } from '../../token/token.js';
 import { destroyMaterial, selfTestKey } from '../key-generation.js';
-import { type KeyMaterial, type KeyRecord, newMaterial } from '../key-record.js';
+import { type KeyMaterial, type KeyRecord, newMaterial, tokenObjectsOf, withCurrent } from '../key-record.js';
 import { isSurelyUncommitted, type KeyRepository, materialRow, StaleKeyError } from '../key-repository.js';
 import { keySpecs, type SupportedUsage } from '../key-specs.js';
 import type { KeyToken } from '../key-tokens.js';
@@ -224,9 +224,8 @@ function checkAssociation(key: KeyRecord, id: string, { type, materialId }: Mate
   if (materialId !== undefined && materialId !== id) throw new KmsError('IncorrectKeyMaterialException');
 }
 
-function isInToken(token: Token, { objects, publicKey }: KeyMaterial): boolean {
-  const classes = publicKey === undefined ? (['secret'] as const) : (['private', 'public'] as const);
-  return classes.every((each) => token.has(objects[each]));
+function isInToken(token: Token, material: KeyMaterial): boolean {
+  return tokenObjectsOf(material).every((object) => token.has(object));
 }
 
 /** The token objects of the material: as those of a generated key, but for the attributes that tell where it came from. */
@@ -255,10 +254,6 @@ async function makeObjects(
     ...publicHalf?.attributes,
   });
   return [object, publicObject];
-}
-
-function withCurrent(key: KeyRecord, material: KeyMaterial): KeyRecord {
-  return { ...key, currentMaterial: material, materials: new Map(key.materials).set(material.id, material) };
 }
 
 /** Uses the key once: numbers that do not belong together show. @throws KmsError IncorrectKeyMaterialException */
@@ -301,7 +296,7 @@ async function isCommitted(keys: KeyRepository, keyId: string, materialId: strin
 
 /** @param isInUse true when the store has the material: by this import, or by another one at the same time */
 function withdraw(token: Token, { material, objects }: TakenIn, isInUse: boolean): void {
-  const object = material.objects[material.publicKey === undefined ? 'secret' : 'private'];
+  const [object] = tokenObjectsOf(material);
   try {
     if (!isInUse || token.countOf(object) > 1) token.destroyImported(objects);
   } catch {
