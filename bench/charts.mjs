@@ -100,11 +100,12 @@ export const charts = {
         title: 'Resident memory of a worker',
         x: { label: 'requests, all workers together' },
         y: { label: 'MiB' },
-        lines: memory.map(({ worker, workers, samples }, colour) => ({
-          name: `worker ${worker} of ${workers}`,
-          colour: colour % 4,
-          points: samples,
-        })),
+        lines: memory.flatMap(({ worker, workers, samples, withoutGarbage }, index) =>
+          [
+            { name: `worker ${worker} of ${workers}`, points: samples },
+            { name: `worker ${worker}, without garbage`, points: withoutGarbage },
+          ].map((line, kind) => ({ ...line, colour: (2 * index + kind) % 4 })),
+        ),
       },
     ]);
   },

@@ -137,6 +137,11 @@ export const settingTable = {
     meaning:
       'How long a worker, or a call of the token in another thread, may be silent before it is taken to hang, in milliseconds; generating keys may take eight times as long',
   },
+  workerGrowthMegabytes: {
+    type: wholeNumber(0, 1_000_000).default(1024),
+    meaning:
+      'By how much the memory of a worker may grow, in MiB, before a new one takes its place, as at SIGHUP: PKCS#11 modules lose memory; 0 for any',
+  },
   keyStores: {
     type: keyStoresSetting,
     meaning:

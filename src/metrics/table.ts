@@ -296,7 +296,7 @@ export const metricTable = {
   workerReplacements: {
     name: 'hsm_kms_worker_replacements_total',
     type: 'counter',
-    help: 'Workers that were replaced: they crashed, ended, hung, lost the token for good, or by SIGHUP',
+    help: 'Workers that were replaced: they crashed, ended, hung, lost the token for good, had grown, or by SIGHUP',
     labels: ['reason'],
   },
   connectionsGiven: {

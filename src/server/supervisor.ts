@@ -95,7 +95,7 @@ async function runFleet(
       lastLeft: async () => audit?.end(),
       replaced(pid, reason) {
         audit?.tell('ReplaceWorker', { pid, reason });
-        if (reason !== 'rolled') audit?.workerCrashed();
+        if (reason !== 'rolled' && reason !== 'grown') audit?.workerCrashed();
       },
     });
     fleet = workers;

@@ -1,4 +1,4 @@
-import cluster, { type Worker } from 'node:cluster';
+import cluster from 'node:cluster';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
@@ -6,9 +6,11 @@ import type { Settings } from '../config/settings.js';
 import type { AuditedWorker, AuditMessage } from './audit/audited-workers.js';
 import type { ConnectionTaker } from './connections.js';
 import { givePin, pinAnnouncement } from './environment-pin.js';
+import { FleetMember, type WorkerState } from './fleet-member.js';
 import type { CountingWorker } from './fleet-metrics.js';
 import { allocatorVariables } from './memory-allocator.js';
-import { assignmentVariable, type FromWorker, heartbeatMilliseconds, type ToWorker } from './worker-messages.js';
+import { WorkerGrowth } from './worker-growth.js';
+import { assignmentVariable, type FromWorker, heartbeatMilliseconds } from './worker-messages.js';
 import type { Counted } from './worker-metrics.js';
 import type { WorkerAssignment } from './worker-process.js';
 
@@ -40,10 +42,11 @@ const lastWordsMilliseconds = 8_000;
 /** What the last one is given beyond that, to sign the audit log when the others have ended. */
 const signMilliseconds = 8_000;
 
-export type WorkerState = 'starting' | 'waiting' | 'ready' | 'leaving';
-
-/** Why a worker was replaced: by a signal, by itself, silent for too long, at its own wish, by SIGHUP. */
-export type ReplacementReason = 'crashed' | 'ended' | 'hung' | 'stuck' | 'rolled';
+/**
+ * Why a worker was replaced: by a signal, by itself, silent for too long, at its own wish, by SIGHUP, because its memory
+ * had grown.
+ */
+export type ReplacementReason = 'crashed' | 'ended' | 'hung' | 'stuck' | 'rolled' | 'grown';
 
 interface WorkerEnd {
   readonly code: number | null;
@@ -78,11 +81,19 @@ export interface FleetEvents {
 
 /** The worker processes: as many as are set, replaced when they end, hang or ask for it. */
 export class WorkerFleet {
-  private readonly members = new Set<Member>();
+  private readonly members = new Set<FleetMember>();
   private readonly launches = new Set<NodeJS.Timeout>();
   private readonly heartbeat: NodeJS.Timeout;
   /** How often a worker was replaced, and why. */
-  readonly replacements: Record<ReplacementReason, number> = { crashed: 0, ended: 0, hung: 0, stuck: 0, rolled: 0 };
+  readonly replacements: Record<ReplacementReason, number> = {
+    crashed: 0,
+    ended: 0,
+    hung: 0,
+    stuck: 0,
+    rolled: 0,
+    grown: 0,
+  };
+  private readonly growth: WorkerGrowth;
   private announced = false;
   private stopping = false;
   private isSigning = false;
@@ -95,6 +106,7 @@ export class WorkerFleet {
     private readonly events: FleetEvents,
   ) {
     cluster.setupPrimary({ exec: fileURLToPath(new URL('../server/worker-main.js', import.meta.url)) });
+    this.growth = new WorkerGrowth(settings.workerGrowthMegabytes);
     this.heartbeat = setInterval(() => this.endThoseThatHang(), heartbeatMilliseconds);
     for (let each = 0; each < settings.workers; each++) this.launch();
   }
@@ -164,7 +176,7 @@ export class WorkerFleet {
     this.lookWhetherStopped();
   }
 
-  private launch(): Member {
+  private launch(): FleetMember {
     const assignment: WorkerAssignment = { settings: this.settings, replaces: this.announced };
     const worker = cluster.fork({
       ...allocatorVariables(),
@@ -173,7 +185,7 @@ export class WorkerFleet {
       ...pinAnnouncement(),
     });
     givePin(worker);
-    const member = new Member(worker);
+    const member = new FleetMember(worker);
     this.members.add(member);
     worker.on('message', (message: FromWorker) => this.hear(member, message));
     worker.on('error', (error) => {
@@ -184,9 +196,9 @@ export class WorkerFleet {
     return member;
   }
 
-  private hear(member: Member, message: FromWorker): void {
+  private hear(member: FleetMember, message: FromWorker): void {
     member.heard = performance.now();
-    if (message.kind === 'alive') member.connections = message.connections;
+    if (message.kind === 'alive') this.lookAt(member, message);
     else if (message.kind === 'took') member.took(message.id);
     else if (message.kind === 'failed') member.failure = message.message;
     else if (message.kind === 'replace me') void this.replace(member, 'stuck');
@@ -203,7 +215,18 @@ export class WorkerFleet {
     }
   }
 
-  private welcome(member: Member, state: 'waiting' | 'ready'): void {
+  private lookAt(member: FleetMember, { connections, residentBytes }: Extract<FromWorker, { kind: 'alive' }>): void {
+    member.connections = connections;
+    if (member.state !== 'ready' || this.rolling) return;
+    if (!this.growth.isTooMuch(member, residentBytes)) return;
+    this.log.warn(
+      { worker: member.worker.process.pid, residentBytes },
+      'a worker has grown: a new one takes its place',
+    );
+    void this.replace(member, 'grown');
+  }
+
+  private welcome(member: FleetMember, state: 'waiting' | 'ready'): void {
     member.listens = true;
     if (member.state === 'leaving') {
       // what it was told before it listened is lost
@@ -223,7 +246,7 @@ export class WorkerFleet {
     }
   }
 
-  private bury(member: Member, code: number | null, signal: string | null): void {
+  private bury(member: FleetMember, code: number | null, signal: string | null): void {
     const { failure } = member;
     this.members.delete(member);
     this.events.ended(member);
@@ -240,7 +263,7 @@ export class WorkerFleet {
   }
 
   /** In the place of one that has ended. */
-  private launchLater({ worker, failure, launchedAt, hangs }: Member, end: WorkerEnd): void {
+  private launchLater({ worker, failure, launchedAt, hangs }: FleetMember, end: WorkerEnd): void {
     const reason = hangs ? 'hung' : end.signal === null ? 'ended' : 'crashed';
     this.replacements[reason] += 1;
     this.events.replaced(worker.process.pid, reason);
@@ -256,7 +279,7 @@ export class WorkerFleet {
   }
 
   /** Has a new worker take the place of one. @returns whether it does */
-  private async replace(member: Member, reason: ReplacementReason): Promise<boolean> {
+  private async replace(member: FleetMember, reason: ReplacementReason): Promise<boolean> {
     if (member.isBeingReplaced || this.stopping) return true;
     member.isBeingReplaced = true;
     this.log.info({ worker: member.worker.process.pid, reason }, 'a worker is replaced');
@@ -270,19 +293,19 @@ export class WorkerFleet {
     return isReady;
   }
 
-  private dismiss(member: Member, idleMilliseconds: number, signs = false): void {
+  private dismiss(member: FleetMember, idleMilliseconds: number, signs = false): void {
     member.state = 'leaving';
     member.send({ kind: 'stop', idleMilliseconds, signs });
     this.endLater(member, Math.max(this.settings.drainMilliseconds, idleMilliseconds) + endMilliseconds);
   }
 
   /** Ends a worker that is leaving, unless it does so itself; what was said before about it is no longer true. */
-  private endLater(member: Member, milliseconds: number): void {
+  private endLater(member: FleetMember, milliseconds: number): void {
     member.endAt = performance.now() + milliseconds;
     this.endWhenSilent(member, milliseconds);
   }
 
-  private endWhenSilent(member: Member, milliseconds: number): void {
+  private endWhenSilent(member: FleetMember, milliseconds: number): void {
     clearTimeout(member.end);
     member.end = setTimeout(() => {
       const now = performance.now();
@@ -323,63 +346,5 @@ export class WorkerFleet {
       member.hangs = true;
       member.worker.process.kill('SIGKILL');
     }
-  }
-}
-
-/** A worker, as its supervisor sees it. */
-class Member implements ConnectionTaker, CountingWorker, AuditedWorker {
-  state: WorkerState = 'starting';
-  readonly launchedAt = performance.now();
-  heard = performance.now();
-  connections = 0;
-  failure: string | undefined;
-  isBeingReplaced = false;
-  /** It has a token. */
-  isReady = false;
-  /** It has answered everything, and waits to sign the audit log. */
-  listens = false;
-  isDrained = false;
-  /** When it is ended, by performance.now(), once it is leaving. */
-  endAt = 0;
-  end: NodeJS.Timeout | undefined;
-  /** It was ended because it was silent. */
-  hangs = false;
-  /** True when it is ready, false when it has ended before. */
-  readonly settled: Promise<boolean>;
-  settle: (isReady: boolean) => void = () => {};
-  /** Connections that it was given, until it says that it has them. */
-  private readonly given = new Map<number, Socket>();
-  private lastId = 0;
-
-  constructor(readonly worker: Worker) {
-    this.settled = new Promise((resolve) => {
-      this.settle = resolve;
-    });
-  }
-
-  give(socket: Socket): void {
-    this.lastId += 1;
-    this.connections += 1;
-    this.given.set(this.lastId, socket);
-    // kept open here until the worker has it: it may end before
-    this.send({ kind: 'connection', id: this.lastId }, socket);
-  }
-
-  took(id: number): void {
-    this.given.get(id)?.destroy();
-    this.given.delete(id);
-  }
-
-  untaken(): Socket[] {
-    const sockets = [...this.given.values()];
-    this.given.clear();
-    return sockets.filter(({ destroyed }) => !destroyed);
-  }
-
-  send(message: ToWorker, socket?: Socket): void {
-    const { worker } = this;
-    if (!worker.isConnected()) return;
-    // what cannot be sent to one that is ending is answered by its exit
-    worker.process.send(message, socket, { keepOpen: true }, () => {});
   }
 }

@@ -28,7 +28,7 @@ export type FromWorker =
   | { readonly kind: 'ready' }
   | { readonly kind: 'failed'; readonly message: string }
   /** Its main thread is not held up. */
-  | { readonly kind: 'alive'; readonly connections: number }
+  | { readonly kind: 'alive'; readonly connections: number; readonly residentBytes: number }
   /** It has a connection that it was given. */
   | { readonly kind: 'took'; readonly id: number }
   /** It was asked for everything that the service counts, in Prometheus' text format. */

@@ -80,7 +80,9 @@ export async function runWorker(): Promise<void> {
   process.on('SIGINT', () => {});
   process.on('SIGTERM', () => {});
   process.on('SIGHUP', () => {});
-  setInterval(() => void tell({ kind: 'alive', connections: worker?.connections ?? 0 }), heartbeatMilliseconds).unref();
+  const tellAlive = () =>
+    tell({ kind: 'alive', connections: worker?.connections ?? 0, residentBytes: process.memoryUsage.rss() });
+  setInterval(() => void tellAlive(), heartbeatMilliseconds).unref();
   try {
     await deferBackgroundThreads(Number(process.env.UV_THREADPOOL_SIZE));
     await takePin();

@@ -65,3 +65,23 @@ test('SIGTERM under load drops no request that was accepted', async () => {
   expect(failures).toEqual([]);
   await service.serve();
 });
+
+test('a worker whose memory has grown makes room for a new one, and no request fails', async () => {
+  const growing = await Service.start({ workers: 1, flags: ['--worker-growth-megabytes', '4'] });
+  try {
+    const [before] = growing.workers;
+    const { KeyId } = await growing.newKey();
+    let going = true;
+    const load = async () => {
+      while (going) await growing.kms.encrypt({ KeyId, Plaintext: Buffer.from('x') });
+    };
+    const loads = [load(), load(), load()];
+    await until('it has left', () => !growing.workers.includes(before as number));
+    going = false;
+    await Promise.all(loads);
+    expect(growing.stderr).toMatch(/a worker has grown/);
+    expect(growing.workers).toHaveLength(1);
+  } finally {
+    await growing.end();
+  }
+});
