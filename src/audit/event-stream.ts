@@ -267,7 +267,8 @@ export class EventStream {
   private async sync(): Promise<void> {
     while (this.syncing) await this.syncing.catch(() => {});
     const { file, writtenHead } = this;
-    if (file === undefined) return;
+    // who was waited for may have had all of it on the disk, and closes the file perhaps
+    if (file === undefined || writtenHead === this.syncedHead) return;
     this.syncing = synchronise(file).finally(() => {
       this.syncing = undefined;
     });

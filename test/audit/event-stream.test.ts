@@ -210,3 +210,23 @@ test('what cannot be written to its end has none', async () => {
   await new Promise((resolve) => setTimeout(resolve, 300));
   expect(names()).toEqual([]);
 });
+
+test('who asks for what is on the disk while the stream ends does not find its file closed', async () => {
+  for (let round = 0; round < 20; round++) {
+    open({ durable: false });
+    stream.append(event('last'));
+    let going = true;
+    const ended = stream.end().finally(() => {
+      going = false;
+    });
+    const asked: Promise<unknown>[] = [];
+    while (going) {
+      asked.push(stream.flush());
+      await new Promise(setImmediate);
+    }
+    expect((await ended)?.sequence).toBe(3);
+    await Promise.all(asked);
+  }
+  expect(failures).toEqual([]);
+  expect(began).toHaveLength(20);
+});
