@@ -1,7 +1,7 @@
 /**
- * What npm test runs, as one run of jest, so that no processor waits for the last suite of a part: all tests over SoftHSM2
- * and SQLite, those that another database can change over PostgreSQL, and those that another token can change over NSS
- * softokn, of this system and of a newer Debian.
+ * What npm test runs, in parts that each have some of everything (run-tests.mjs): all tests over SoftHSM2 and SQLite,
+ * those that another database can change over PostgreSQL, and those that another token can change over NSS softokn, of
+ * this system and of a newer Debian.
  */
 import { resolve } from 'node:path';
 import config from '../jest.config.js';
