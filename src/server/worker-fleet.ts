@@ -218,7 +218,7 @@ export class WorkerFleet {
   private lookAt(member: FleetMember, { connections, residentBytes }: Extract<FromWorker, { kind: 'alive' }>): void {
     member.connections = connections;
     if (member.state !== 'ready' || this.rolling) return;
-    if (!this.growth.isTooMuch(member, residentBytes)) return;
+    if (!this.growth.isToBeReplaced(member, residentBytes)) return;
     this.log.warn(
       { worker: member.worker.process.pid, residentBytes },
       'a worker has grown: a new one takes its place',

@@ -14,11 +14,13 @@ export class WorkerGrowth {
   constructor(private readonly most: number) {}
 
   /**
+   * When it is, no other is for a minute.
+   *
    * @param worker that is ready
    * @param residentBytes its memory that is in RAM
    * @param now in milliseconds, of a clock that is not set
    */
-  isTooMuch(worker: object, residentBytes: number, now = performance.now()): boolean {
+  isToBeReplaced(worker: object, residentBytes: number, now = performance.now()): boolean {
     if (this.most === 0) return false;
     const atFirst = this.atFirst.get(worker) ?? residentBytes;
     this.atFirst.set(worker, atFirst);
