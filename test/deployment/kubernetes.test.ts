@@ -205,6 +205,14 @@ describe('a node', () => {
     expect(startupProbe.periodSeconds * startupProbe.failureThreshold).toBeGreaterThanOrEqual(60);
   });
 
+  test('replaces workers that grow before they take all of its memory', () => {
+    const megabytes = Number.parseInt(node.resources.limits.memory as string, 10) * 1024;
+    expect(node.resources.limits.memory).toMatch(/^\d+Gi$/);
+    const whenItIsReady = 120;
+    // one more while one is replaced
+    expect((settings.workers + 1) * (whenItIsReady + settings.workerGrowthMegabytes)).toBeLessThan(megabytes);
+  });
+
   test('keeps its audit log in a volume of its own, with room for what is retained', () => {
     const [claim] = nodes.spec.volumeClaimTemplates ?? [];
     const mount = node.volumeMounts.find(({ name }) => name === claim?.metadata.name);
