@@ -38,12 +38,18 @@ export default class LongestFirst {
 
   sort(tests) {
     const expected = new Map(tests.map((test) => [test, secondsOf(test)]));
-    return tests.toSorted((a, b) => expected.get(b) - expected.get(a));
+    // jest finds suites in any order, and every part has to have the same before it takes its own
+    return tests.toSorted(
+      (a, b) => expected.get(b) - expected.get(a) || compare(a.path, b.path) || compare(nameOf(a), nameOf(b)),
+    );
   }
 
   /** All the same after a run: nothing is remembered. */
   cacheResults() {}
 }
+
+const nameOf = ({ context }) => context.config.displayName?.name ?? '';
+const compare = (a, b) => (a < b ? -1 : Number(a > b));
 
 function secondsOf({ path, context }) {
   const suite = relative(context.config.rootDir, path).replace(/\.test\.ts$/, '');
