@@ -70,7 +70,6 @@ function handle(services: HttpServices, request: IncomingMessage, response: Serv
   const protocol = isQueryRequest(request) ? sts : kms;
   const observed = new ObservedRequest(protocol.service, services, request);
   rememberRequest(request.socket, observed);
-  services.underWay.add(observed);
   return observed.run(() => answerRequest(services, protocol, observed, request, response));
 }
 
@@ -82,6 +81,7 @@ async function answerRequest(
   response: ServerResponse,
 ): Promise<void> {
   const { id } = observed;
+  const place = services.underWay.add(observed);
   try {
     const body = await readBody(request, services.maxBodyBytes);
     if (body === undefined) {
@@ -98,7 +98,7 @@ async function answerRequest(
   } catch (error) {
     await refuse(services, protocol, observed, response, error as Error);
   } finally {
-    services.underWay.delete(observed);
+    services.underWay.delete(place);
   }
 }
 

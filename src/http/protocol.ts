@@ -13,6 +13,7 @@ import type { MetricsPage } from './metrics-page.js';
 import type { ObservedRequest } from './observed-request.js';
 import type { SigV4Verifier } from './sigv4/verifier.js';
 import type { Tracing } from './tracing.js';
+import type { UnderWay } from './under-way.js';
 
 /** What HTTP needs of the rest of the service. */
 export interface HttpServices {
@@ -33,7 +34,7 @@ export interface HttpServices {
   /** Requests that have come since the process began. */
   readonly arrivals: { count: number };
   /** Requests that are being answered. */
-  readonly underWay: Set<ObservedRequest>;
+  readonly underWay: UnderWay<ObservedRequest>;
   /** Undefined where no request is written down. */
   readonly audit: RequestAudit | undefined;
   /** Undefined where nobody collects traces. */

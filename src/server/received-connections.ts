@@ -1,5 +1,6 @@
 import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { UnderWay } from '../http/under-way.js';
 
 /** A connection on which nothing has been said is not waited for any longer, in milliseconds. */
 const silentMilliseconds = 1_000;
@@ -8,15 +9,15 @@ const pollMilliseconds = 25;
 /** The connections of a server that does not listen itself: its supervisor gives them to it. */
 export class ReceivedConnections {
   private readonly sockets = new Set<Socket>();
-  private readonly underWay = new Set<ServerResponse>();
+  private readonly underWay = new UnderWay<ServerResponse>();
   private draining = false;
 
   constructor(private readonly server: Server) {
     // node:http sets up what ends idle and slow connections when a server listens
     server.emit('listening');
     server.prependListener('request', (_request, response) => {
-      this.underWay.add(response);
-      response.on('close', () => this.underWay.delete(response));
+      const place = this.underWay.add(response);
+      response.on('close', () => this.underWay.delete(place));
       if (this.draining) response.shouldKeepAlive = false;
     });
   }

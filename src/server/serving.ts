@@ -13,6 +13,7 @@ import type { MetricsPage } from '../http/metrics-page.js';
 import type { ObservedRequest } from '../http/observed-request.js';
 import { SigV4Verifier } from '../http/sigv4/verifier.js';
 import type { Tracing } from '../http/tracing.js';
+import { UnderWay } from '../http/under-way.js';
 import { Capabilities } from '../keys/capabilities.js';
 import { PublishedKeys } from '../keys/published-keys.js';
 import { RequestQuotas } from '../operations/request-quotas.js';
@@ -118,7 +119,7 @@ export async function startServing(
       // the AWS SDK for PHP does not sign it, and it can only lead to a refusal here
       requireSignedContentType: false,
     });
-  const underWay = new Set<ObservedRequest>();
+  const underWay = new UnderWay<ObservedRequest>();
   const server = createHttpServer(
     {
       kms,
