@@ -17,7 +17,7 @@ export class ReceivedConnections {
     server.emit('listening');
     server.prependListener('request', (_request, response) => {
       const place = this.underWay.add(response);
-      response.on('close', () => this.underWay.delete(place));
+      response.once('close', () => this.underWay.delete(place));
       if (this.draining) response.shouldKeepAlive = false;
     });
   }

@@ -217,7 +217,7 @@ export class WorkerFleet {
 
   private lookAt(member: FleetMember, { connections, residentBytes }: Extract<FromWorker, { kind: 'alive' }>): void {
     member.connections = connections;
-    if (member.state !== 'ready' || this.rolling) return;
+    if (member.state !== 'ready' || !this.announced || this.rolling) return;
     if (!this.growth.isToBeReplaced(member, residentBytes)) return;
     this.log.warn(
       { worker: member.worker.process.pid, residentBytes },
