@@ -46,7 +46,8 @@ function leavesSessionClean(error: Error): boolean {
 export class SessionPool {
   private readonly idle: pkcs11.Handle[] = [];
   private readonly waiters: Waiter[] = [];
-  private readonly running = new Set<RunningCall>();
+  /** As many as sessions are lent, at the most. Not a Set: see http/under-way.ts. */
+  private readonly running: RunningCall[] = [];
   private lent = 0;
   /** Of these, to calls that take long. */
   private lentToPatient = 0;
@@ -102,15 +103,15 @@ export class SessionPool {
     const session = await this.borrow(isPatient);
     return new Promise((resolve, reject) => {
       const running = { until: performance.now() + this.limits.callMilliseconds * patience, giveUp: reject };
-      this.running.add(running);
+      this.running.push(running);
       call(session).then(
         (result) => {
-          this.running.delete(running);
+          this.isOver(running);
           this.giveBack(session, isPatient);
           resolve(result);
         },
         (thrown) => {
-          this.running.delete(running);
+          this.isOver(running);
           const error = tokenError(thrown);
           this.report(error);
           if (leavesSessionClean(error)) this.giveBack(session, isPatient);
@@ -129,13 +130,19 @@ export class SessionPool {
    */
   giveUpOverdue(): number {
     const now = performance.now();
-    const overdue = [...this.running].filter(({ until }) => until < now);
+    const overdue = this.running.filter(({ until }) => until < now);
     for (const call of overdue) {
-      this.running.delete(call);
+      this.isOver(call);
       this.meter?.count('timeout');
       call.giveUp(new TokenTimeoutError('the token has not ended a call'));
     }
     return overdue.length;
+  }
+
+  /** What was given up ends, too, later. */
+  private isOver(call: RunningCall): void {
+    const place = this.running.indexOf(call);
+    if (place >= 0) this.running.splice(place, 1);
   }
 
   /**
