@@ -262,6 +262,20 @@ describe('calls that take too long', () => {
     expect(sessions.opened).toEqual([0]);
   });
 
+  test('that end after they were given up take no other with them', async () => {
+    const sut = pool();
+    const [slow, other] = [held(), held()];
+    const first = sut.use(() => slow.done);
+    await wait(60);
+    expect(sut.giveUpOverdue()).toBe(1);
+    await expect(first).rejects.toMatchObject({ name: 'TokenTimeoutError' });
+    const second = sut.use(() => other.done);
+    slow.release();
+    await wait(60);
+    expect(sut.giveUpOverdue()).toBe(1);
+    await expect(second).rejects.toMatchObject({ name: 'TokenTimeoutError' });
+  });
+
   test('are waited for longer where that was asked for', async () => {
     const sut = pool();
     const slow = held();
