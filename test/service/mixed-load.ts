@@ -202,7 +202,7 @@ export class MixedLoad {
   }
 
   /**
-   * Waits until everything works again, whichever worker a connection goes to.
+   * Waits until everything works again, on a new connection and on those of the load: each worker has some of them.
    *
    * @returns after how many milliseconds it did
    * @throws Error with what still fails when it takes too long
@@ -213,6 +213,7 @@ export class MixedLoad {
       const before = performance.now() - start;
       try {
         await this.onceEach();
+        await Promise.all(this.clients.map((client) => this.encryptOnce(client)));
         inARow += 1;
         if (inARow === 2) return before;
       } catch (error) {
@@ -221,6 +222,10 @@ export class MixedLoad {
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
     }
+  }
+
+  private async encryptOnce(client: KMS): Promise<void> {
+    await this.operations.encrypt?.(client, AbortSignal.timeout(trialMilliseconds));
   }
 
   /** Ciphertexts and keys that clients were told of are good. @throws Error that says which is not */
