@@ -16,7 +16,7 @@ export const service: Check = {
       return [
         error(
           `A service or an init is at work, and is not ready: ${(thrown as Error).message}.`,
-          'hsm-kms health, and look at what the service has logged (journalctl --unit=hsm-kms)',
+          'look at what the service has logged (journalctl --unit=hsm-kms); if it was started with --port or --host, give them to doctor, too',
         ),
       ];
     }
