@@ -11,6 +11,8 @@ export class ReceivedConnections {
   private readonly sockets = new Set<Socket>();
   private readonly underWay = new UnderWay<ServerResponse>();
   private draining = false;
+  /** So many more are to end. */
+  private spared = 0;
 
   constructor(private readonly server: Server) {
     // node:http sets up what ends idle and slow connections when a server listens
@@ -18,7 +20,8 @@ export class ReceivedConnections {
     server.prependListener('request', (_request, response) => {
       const place = this.underWay.add(response);
       response.once('close', () => this.underWay.delete(place));
-      if (this.draining) response.shouldKeepAlive = false;
+      if (this.draining || this.spared > 0) response.shouldKeepAlive = false;
+      if (this.spared > 0) this.spared -= 1;
     });
   }
 
@@ -33,6 +36,11 @@ export class ReceivedConnections {
     socket.allowHalfOpen = true;
     socket.setNoDelay(true);
     this.server.emit('connection', socket);
+  }
+
+  /** Ends connections, each with the answer to its next request: its client comes again, to whoever has the fewest. */
+  spare(count: number): void {
+    this.spared = count;
   }
 
   /**

@@ -240,9 +240,20 @@ export class WorkerFleet {
       member.settle(true);
     }
     this.events.takes();
+    if (this.announced && state === 'ready') this.spreadConnections();
     if (!this.announced && [...this.members].every((each) => each.state === 'ready')) {
       this.announced = true;
       this.events.ready();
+    }
+  }
+
+  /** Clients of a worker that has ended came to the others, and keep their connections: its successor would have none. */
+  private spreadConnections(): void {
+    const ready = [...this.members].filter(({ state }) => state === 'ready');
+    const share = Math.ceil(ready.reduce((sum, { connections }) => sum + connections, 0) / ready.length);
+    for (const member of ready) {
+      const count = member.connections - share;
+      if (count > 0) member.send({ kind: 'spare connections', count });
     }
   }
 

@@ -9,6 +9,8 @@ export type ToWorker =
   /** With the socket of a connection. */
   | { readonly kind: 'connection'; readonly id: number }
   | { readonly kind: 'renew TLS' }
+  /** To end so many connections with their next answer: another worker has fewer. */
+  | { readonly kind: 'spare connections'; readonly count: number }
   /** To say what it has counted. @see Counted */
   | { readonly kind: 'count'; readonly inventory: boolean }
   /** The answer to `metrics`. */

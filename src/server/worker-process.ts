@@ -70,6 +70,7 @@ export async function runWorker(): Promise<void> {
     else if (message.kind === 'audit head') void tellHead(message.id);
     else if (message.kind === 'sign checkpoint') void sign(message);
     else if (message.kind === 'renew TLS') worker?.renewTls();
+    else if (message.kind === 'spare connections') worker?.spare(message.count);
   });
   // the supervisor is gone: nobody would replace or stop this worker
   process.on('disconnect', () => {

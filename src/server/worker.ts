@@ -28,6 +28,8 @@ export interface Worker {
   counted(inventory: boolean): Promise<Counted>;
   /** Serves a connection. */
   take(connection: Socket): void;
+  /** Ends so many connections, each with the answer to its next request. */
+  spare(count: number): void;
   /** Reads the TLS files again; what cannot be used is logged, and the old is kept. */
   renewTls(): void;
   /** Has its stream of the audit log on the disk. @returns the stream's end, if there is one */
@@ -130,6 +132,7 @@ export function startWorker(
       if (taker) taker.take(connection);
       else connection.destroy();
     },
+    spare: (count) => serving?.connections.spare(count),
     renewTls: () => serving?.renewTls(),
     auditHead: async () => audit?.head(),
     sign: async (checkpoint) => signer?.sign(checkpoint),

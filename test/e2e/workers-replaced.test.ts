@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Service } from '../service/service.js';
 import { until } from '../service/within.js';
@@ -16,6 +17,44 @@ test('a stop that comes while a worker is being replaced does not wait for the l
   expect(await service.stop()).toBe(0);
   await service.serve();
 });
+
+test('clients of a worker that crashed, who came to the other, do not all stay there', async () => {
+  const { KeyId } = await service.newKey();
+  let going = true;
+  const load = async (kms: ReturnType<Service['newClient']>) => {
+    while (going) {
+      // what the worker has under way when it is killed is lost
+      await kms.encrypt({ KeyId, Plaintext: Buffer.from('x') }).catch(() => {});
+    }
+  };
+  const loads = Array.from({ length: 6 }, () => load(service.newClient()));
+  await until('both have connections', () => service.workers.every((worker) => connectionsOf(worker) > 1));
+  const [killed] = service.workers;
+  process.kill(killed as number, 'SIGKILL');
+  await until('it is replaced', () => !service.workers.includes(killed as number) && service.workers.length === 2);
+  await until('both have connections again', () => service.workers.every((worker) => connectionsOf(worker) > 1));
+  going = false;
+  await Promise.all(loads);
+});
+
+/** How many connections of the service's clients a process has, by what Linux says of its sockets. */
+function connectionsOf(process: number): number {
+  const port = Number(new URL(service.url).port).toString(16).toUpperCase().padStart(4, '0');
+  const established = '01';
+  const lines = readFileSync('/proc/net/tcp', 'utf8').trim().split('\n').slice(1);
+  const ours = lines.map((line) => line.trim().split(/\s+/)).filter((fields) => fields[1]?.endsWith(`:${port}`));
+  const sockets = new Set(ours.filter((fields) => fields[3] === established).map((fields) => `socket:[${fields[9]}]`));
+  return readdirSync(`/proc/${process}/fd`).filter((fd) => sockets.has(linkOf(`/proc/${process}/fd/${fd}`))).length;
+}
+
+/** What is closed meanwhile leads nowhere. */
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return '';
+  }
+}
 
 test('SIGHUP replaces the workers one after the other, and no request fails', async () => {
   const before = service.workers;

@@ -62,3 +62,17 @@ test('a connection without a request ends when it has been kept for as long as i
 test('a request that takes too long is told, and ended', async () => {
   expect(await connections.drain(0, 50)).toBe(1);
 });
+
+test('as many as are told to go end with their next answer, and no more', async () => {
+  expect(await answered()).toMatch(/^Connection: keep-alive\r$/m);
+  connections.spare(1);
+  const closed = once(client, 'close');
+  client.write(request);
+  await come(2);
+  expect(await answered()).toMatch(/^Connection: close\r$/m);
+  await closed;
+  client = connect((listener.address() as AddressInfo).port, '127.0.0.1');
+  client.setEncoding('utf8').write(request);
+  await come(3);
+  expect(await answered()).toMatch(/^Connection: keep-alive\r$/m);
+});
