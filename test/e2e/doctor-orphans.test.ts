@@ -65,6 +65,15 @@ describe('beside a service that makes keys', () => {
     }
     expect((await look()).findings.find(({ check }) => check === 'service')?.what).toMatch(/^A service runs: .+ready$/);
   });
+
+  test('is not found on another port, and it says how it is', async () => {
+    const { findings } = await look('--port', `${await freePort()}`);
+    expect(findings.find(({ check }) => check === 'service')).toMatchObject({
+      severity: 'error',
+      what: expect.stringMatching(/is not ready: .+ECONNREFUSED/),
+      toDo: expect.stringContaining('--port'),
+    });
+  });
 });
 
 describe('objects without a row', () => {

@@ -28,13 +28,18 @@ test('clients of a worker that crashed, who came to the other, do not all stay t
     }
   };
   const loads = Array.from({ length: 6 }, () => load(service.newClient()));
-  await until('both have connections', () => service.workers.every((worker) => connectionsOf(worker) > 1));
-  const [killed] = service.workers;
-  process.kill(killed as number, 'SIGKILL');
-  await until('it is replaced', () => !service.workers.includes(killed as number) && service.workers.length === 2);
-  await until('both have connections again', () => service.workers.every((worker) => connectionsOf(worker) > 1));
-  going = false;
-  await Promise.all(loads);
+  try {
+    const [killed] = service.workers as [number, number];
+    const bothHaveConnections = () =>
+      service.workers.length === 2 && service.workers.every((worker) => connectionsOf(worker) > 1);
+    await until('both have connections', bothHaveConnections);
+    process.kill(killed, 'SIGKILL');
+    await until('it has ended', () => !service.workers.includes(killed));
+    await until('both have connections again', bothHaveConnections);
+  } finally {
+    going = false;
+    await Promise.all(loads);
+  }
 });
 
 /** How many connections of the service's clients a process has, by what Linux says of its sockets. */
